@@ -1,0 +1,72 @@
+# Two commands take you from a clone to a result: `make demo` and `make test`.
+# PYTHON=python3.12 chooses another interpreter; ARGS goes to the command behind the target.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+BIN := .venv/bin
+INSTALL := tools/install.sh
+
+# Root as we are, else by sudo; without both, say what works all the same.
+define as_root
+if [[ $$EUID -eq 0 ]]; then run=(); \
+elif command -v sudo >/dev/null; then run=(sudo env PYTHONDONTWRITEBYTECODE=1 PYTEST_ADDOPTS="-p no:cacheprovider"); \
+else echo "make: error: $(1) builds network namespaces, which needs root, and there is no sudo here. \
+Run it as root. Without root: $(BIN)/pdsno up (a real network, no lab), make check, make test-fast." >&2; exit 1; fi
+endef
+
+.PHONY: help demo test test-fast check format bench lock clean venv dev
+
+help: ## show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+demo: ## install what is missing, run the whole system on a lab of real routers (root)
+	@$(call as_root,make demo); \
+	$(INSTALL) apt tools/apt-packages.txt; \
+	$(INSTALL) venv; \
+	exec "$${run[@]}" $(BIN)/pdsno demo $(ARGS)
+
+test: ## install what is missing, check and run all tests (root)
+	@$(call as_root,make test); \
+	$(INSTALL) apt tools/apt-packages.txt; \
+	$(MAKE) check; \
+	exec "$${run[@]}" $(BIN)/python -m pytest -q $(ARGS)
+
+test-fast: dev ## unit and contract tests only: no root, no daemons, under a minute
+	@echo "make: test-fast leaves out the tests marked lab (root) and integration (daemons); make test runs all" >&2
+	@$(BIN)/python -m pytest -q $(wildcard tests/unit tests/contract) -m "not lab and not integration and not bench" $(ARGS)
+
+check: dev ## lint, format, types, import contracts, sizes
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "make: run make format" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said" >&2; exit 1; }
+	@$(BIN)/python tools/check_sizes.py
+	@$(BIN)/codespell $(wildcard pdsno tests tools docs lab *.md)
+	@echo "check: clean" >&2
+
+format: dev ## let ruff fix and format what it can
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format --quiet .
+
+bench: dev ## measure speed, beside other tools (root)
+	@$(call as_root,make bench); \
+	$(INSTALL) apt tools/apt-packages.txt tools/apt-bench.txt; \
+	exec "$${run[@]}" $(BIN)/python -m pytest -q -s -m bench tests/bench $(ARGS)
+
+lock: ## renew requirements/*.txt from pyproject.toml (needs uv)
+	@tools/lock.sh $(ARGS)
+
+venv: ## .venv with the locked runtime and pdsno (no root)
+	@$(INSTALL) venv
+
+dev: ## .venv with the test and lint tools as well (no root)
+	@$(INSTALL) dev
+
+clean: ## remove .venv and what tools leave behind
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@find pdsno tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
