@@ -1,0 +1,112 @@
+"""One device out of what several reporters claim of it; the order of their reports is no matter."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pdsno.domain.describe import merge_interfaces, rank
+from pdsno.domain.diff import is_contradiction
+from pdsno.domain.entities import Claim, Device, DeviceStatus, DeviceType, FieldSource, Neighbor
+from pdsno.domain.ports import DeviceFilter
+
+_SCALARS = ("name", "vendor", "model", "platform", "os_version", "serial", "chassis_id")
+
+
+def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -> Device:
+    """Return our device from all claims on it (at least one).
+
+    It is active if any reporter sees it. A field comes from the best-ranked, then newest, source.
+    Region, namespace and local controller are those of the claim that holds its management
+    address: a loopback's before others, else that of the first who saw it.
+    """
+    devices = [
+        claim.device for claim in sorted(claims, key=lambda c: (c.reporter, c.device.device_id))
+    ]
+    active = [d for d in devices if d.status is not DeviceStatus.INACTIVE] or devices
+    home = min(active, key=_home_key)
+    values: dict[str, Any] = {}
+    provenance: dict[str, FieldSource] = dict(home.provenance)
+    for name in _SCALARS:
+        best = _best(active, name) or _best(devices, name)
+        if best:
+            values[name] = getattr(best, name)
+            provenance[name] = best.provenance.get(
+                name, FieldSource(source="unknown", at=best.last_seen)
+            )
+    told = sorted((d for d in active if d.interfaces), key=_newest_first)
+    return replace(
+        home,
+        device_id=device_id,
+        status=home.status,
+        device_type=_device_type(active),
+        macs=tuple(sorted({mac for d in active for mac in d.macs})),
+        ips=tuple(sorted({ip for d in active for ip in d.ips})),
+        interfaces=merge_interfaces(d.interfaces for d in told),
+        sources=tuple(sorted({source for d in devices for source in d.sources})),
+        neighbors=_neighbors(active),
+        first_seen=min(d.first_seen for d in devices),
+        last_seen=max(d.last_seen for d in devices),
+        version=version,
+        provenance=provenance,
+        missed=0,
+        **values,
+    )
+
+
+def _newest_first(device: Device) -> tuple[float, str]:
+    return (-device.last_seen.timestamp(), device.device_id)
+
+
+def _home_key(device: Device) -> tuple[bool, bool, Any, str]:
+    loopback = any(
+        ip.partition("/")[0] == device.management_ip
+        for i in device.interfaces
+        if i.name.lower().startswith("lo")
+        for ip in i.ips
+    )
+    return (device.management_ip is None, not loopback, device.first_seen, device.device_id)
+
+
+def _best(devices: Iterable[Device], name: str) -> Device | None:
+    candidates = [d for d in devices if getattr(d, name) is not None]
+
+    def key(device: Device) -> tuple[int, float, str]:
+        source = device.provenance.get(name)
+        at = source.at if source else device.last_seen
+        return (rank(source.source if source else ""), -at.timestamp(), device.device_id)
+
+    return min(candidates, key=key, default=None)
+
+
+def _device_type(devices: Sequence[Device]) -> DeviceType:
+    vague = (DeviceType.UNKNOWN, DeviceType.ENDPOINT)
+    certain = [
+        d.device_type for d in sorted(devices, key=_newest_first) if d.device_type not in vague
+    ]
+    return certain[0] if certain else devices[0].device_type
+
+
+def _neighbors(devices: Sequence[Device]) -> tuple[Neighbor, ...]:
+    """Return the neighbour table of the newest teller that has one."""
+    return next((d.neighbors for d in sorted(devices, key=_newest_first) if d.neighbors), ())
+
+
+Find = Callable[[DeviceFilter], Iterable[Device]]
+"""Looks devices up in the NIB."""
+
+
+def same_devices(device: Device, find: Find) -> tuple[Device, ...]:
+    """Return our devices that are the one a reporter describes, ordered by ID.
+
+    A shared MAC or serial joins, wherever it was seen; an address joins only inside its namespace
+    and only where one side has no MAC; two different serials never join.
+    """
+    found = [other for mac in device.macs for other in find(DeviceFilter(mac=mac))]
+    if device.serial:
+        made_alike = find(DeviceFilter(serial=device.serial))
+        found += [other for other in made_alike if other.vendor == device.vendor]
+    for ip in device.ips:
+        holders = find(DeviceFilter(namespace=device.namespace, ip=ip))
+        found += [other for other in holders if not other.macs or not device.macs]
+    unique = {d.device_id: d for d in found if not is_contradiction(d.serial, device.serial)}
+    return tuple(unique[key] for key in sorted(unique))

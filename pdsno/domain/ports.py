@@ -1,0 +1,289 @@
+"""Protocols by which the packages meet; `controllers` puts implementations together.
+
+Semantics that types cannot say are written here once, and one conformance suite runs over
+every implementation.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    DeviceStatus,
+    DeviceType,
+    Event,
+    Interface,
+    JoinTokenRecord,
+    Link,
+    LinkStatus,
+    NewEvent,
+    OutboxRow,
+)
+from pdsno.domain.identifiers import Role
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+
+T = TypeVar("T")
+
+
+# --- the NIB ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[T]):
+    """A keyset page, ordered by the entity's key; go on from `next_after` unless it is None."""
+
+    items: tuple[T, ...]
+    next_after: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceFilter:
+    """Conditions that must all hold.
+
+    `mac` is normalised; `ip` is an address or a prefix; `q` is looked for, caseless, in name,
+    vendor, model, platform, serial, MACs and addresses.
+    """
+
+    region: str | None = None
+    namespace: str | None = None
+    status: DeviceStatus | None = None
+    device_type: DeviceType | None = None
+    vendor: str | None = None
+    platform: str | None = None
+    name: str | None = None
+    serial: str | None = None
+    local_controller: str | None = None
+    mac: str | None = None
+    ip: str | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceInterface:
+    """An interface together with the device that has it."""
+
+    device_id: str
+    device: str | None
+    region: str
+    interface: Interface
+
+
+class NIBReader(Protocol):
+    """Reading a NIB. Every call sees one committed state (inside a transaction: its own writes)."""
+
+    def device(self, device_id: str) -> Device | None:
+        """Return a device; an ID that was merged away resolves to the device that absorbed it."""
+
+    def devices(
+        self, where: DeviceFilter = ..., *, limit: int = ..., after: str | None = ...
+    ) -> Page[Device]:
+        """Return devices ordered by device_id."""
+
+    def all_devices(self) -> tuple[Device, ...]:
+        """Return every device ordered by device_id (rules that need the whole picture)."""
+
+    def interfaces(
+        self, *, device_id: str | None = ..., limit: int = ..., after: str | None = ...
+    ) -> Page[DeviceInterface]:
+        """Return interfaces ordered by (device_id, name); `after` is opaque."""
+
+    def links(
+        self,
+        *,
+        device_id: str | None = ...,
+        status: LinkStatus | None = ...,
+        limit: int = ...,
+        after: str | None = ...,
+    ) -> Page[Link]:
+        """Return links ordered by link_id."""
+
+    def controllers(
+        self, *, role: Role | None = ..., region: str | None = ...
+    ) -> tuple[ControllerRecord, ...]:
+        """Return controllers ordered by controller_id."""
+
+    def controller(self, controller_id: str) -> ControllerRecord | None:
+        """Return one controller."""
+
+    def controller_by_key(self, key_id: str) -> ControllerRecord | None:
+        """Return the controller whose active key has this thumbprint."""
+
+    def events(
+        self,
+        *,
+        after_seq: int = ...,
+        limit: int = ...,
+        event_type: str | None = ...,
+        subject: str | None = ...,
+        region: str | None = ...,
+        newest_first: bool = ...,
+    ) -> tuple[Event, ...]:
+        """Return events with seq > after_seq, in order of seq.
+
+        With newest_first the order is reversed, and after_seq, if > 0, is an upper bound:
+        seq < after_seq.
+        """
+
+    def claims(
+        self, *, device_id: str | None = ..., reporter: str | None = ...
+    ) -> tuple[Claim, ...]:
+        """Return claims ordered by (reporter, reporter's device ID)."""
+
+    def own_id(self, reporter: str, their_id: str) -> str | None:
+        """Translate a reporter's device ID into ours."""
+
+    def policy(self) -> Policy | None:
+        """Return the newest policy that this tier holds."""
+
+    def outbox(self, *, after_seq: int = ..., limit: int = ...) -> tuple[OutboxRow, ...]:
+        """Return unconfirmed rows of the current stream, in order of seq."""
+
+    def outbox_tail(self) -> StreamTail:
+        """Return the current stream and the last seq given out in it (0: none yet)."""
+
+    def applied_seq(self, sender: str, stream_id: str) -> int:
+        """Return the last seq of this stream that was applied here (0: none)."""
+
+    def address_outcomes(
+        self, cycle_id: str | None = ...
+    ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
+        """Return (cycle_id, outcomes ordered by address) of one cycle, by default the newest."""
+
+    def token(self, jti_sha256: str) -> JoinTokenRecord | None:
+        """Return a join token's record."""
+
+    def tokens(self) -> tuple[JoinTokenRecord, ...]:
+        """Return all join tokens' records, newest first."""
+
+
+class NIBTransaction(NIBReader, Protocol):
+    """One atomic change. Leaving the context commits; an exception rolls everything back."""
+
+    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+        """Insert (expected_version None) or replace a device with its interfaces and addresses.
+
+        Returns it with its new version (1, 2, …). Raises ConflictError if it exists on insert,
+        is missing on replace, or its version is not the expected one.
+        """
+
+    def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
+        """Advance last_seen (never back) and reset `missed`, leaving version and history alone."""
+
+    def absorb_device(self, absorbed_id: str, into_id: str) -> None:
+        """Remove a device and keep its ID as an alias of another; its claims move along."""
+
+    def replace_links(self, links: Iterable[Link]) -> None:
+        """Make these the links of the NIB: those not named go."""
+
+    def put_controller(
+        self, record: ControllerRecord, *, expected_version: int | None
+    ) -> ControllerRecord:
+        """Insert or replace a controller; versions and errors as for put_device."""
+
+    def append_event(self, event: NewEvent) -> Event:
+        """Append to the chained log."""
+
+    def next_number(self, sequence: str) -> int:
+        """Return the next number (from 1) of a persistent sequence; never returned again."""
+
+    def put_claim(self, claim: Claim) -> None:
+        """Insert or replace the claim of (reporter, reporter's device ID)."""
+
+    def drop_claim(self, reporter: str, their_id: str) -> None:
+        """Remove a claim, if it is there."""
+
+    def put_policy(self, policy: Policy) -> None:
+        """Keep a policy. Raises ConflictError unless (epoch, version) is higher than the newest."""
+
+    def enqueue(
+        self, message_type: str, payload: Mapping[str, Any], *, correlation_id: str | None = ...
+    ) -> OutboxRow:
+        """Append a durable message for the parent, with the next seq of the stream."""
+
+    def confirm(self, stream_id: str, up_to_seq: int) -> int:
+        """Delete rows up to and including a seq; another stream's confirmation is ignored.
+
+        Returns how many rows went.
+        """
+
+    def mark_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        """Record that seq was applied. Raises ConflictError unless it is exactly the next one."""
+
+    def restart_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        """Record that everything up to seq is contained in a snapshot just applied."""
+
+    def put_address_outcomes(
+        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    ) -> None:
+        """Keep the record of one cycle, and forget all but the newest `keep_cycles`."""
+
+    def put_token(self, record: JoinTokenRecord) -> None:
+        """Insert or replace a join token's record."""
+
+
+class NIB(NIBReader, Protocol):
+    """A Network Information Base. Safe to use from several threads; writers are serialised."""
+
+    def transaction(self) -> AbstractContextManager[NIBTransaction]:
+        """Begin the one write transaction (waits for another to end); never nests."""
+
+    def close(self) -> None:
+        """Release files and connections; idempotent."""
+
+
+# --- signatures ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedContent:
+    """A JWS taken apart after its signature was verified over the exact bytes.
+
+    `public_key` is the key that verified it; `is_trusted` tells whether a key directory vouched
+    for it (else only the message's own key did, which proves possession and nothing more).
+    """
+
+    header: Mapping[str, Any]
+    payload: bytes
+    key_id: str
+    is_trusted: bool
+
+
+class Signer(Protocol):
+    """Signs with this controller's Ed25519 key."""
+
+    @property
+    def key_id(self) -> str:
+        """RFC 7638 thumbprint of the public key."""
+
+    @property
+    def public_key(self) -> str:
+        """Raw public key, base64url."""
+
+    def sign(self, header: Mapping[str, Any], payload: bytes, *, with_key: bool = ...) -> bytes:
+        """Return a flattened JSON JWS (RFC 7515) over these bytes.
+
+        `alg`, `typ` and `kid` are added to the protected header; `with_key` adds the public key
+        (`jwk`), for a receiver that cannot know it yet.
+        """
+
+    def sign_bytes(self, data: bytes) -> bytes:
+        """Return the bare 64-byte signature."""
+
+
+class Verifier(Protocol):
+    """Verifies messages against the keys that this controller knows."""
+
+    def verify(self, jws: bytes) -> SignedContent:
+        """Return what was signed.
+
+        Raises RefusedError: UNSIGNED (no or malformed JWS), UNKNOWN_KEY (no key known and none in
+        the header), BAD_SIGNATURE, IDENTITY_MISMATCH (the key is not the named sender's), REVOKED,
+        BLOCKED. A key carried in the header of an unknown sender verifies with is_trusted False.
+        """
