@@ -1,0 +1,309 @@
+"""Entities to stored rows and back.
+
+Both backends go through here, so that what memory returns is what a file would return: tuples,
+enums and UTC times, and nothing that the caller could still change.
+"""
+
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    Interface,
+    JoinTokenRecord,
+    Link,
+    LinkEnd,
+    LinkStatus,
+    NewEvent,
+    OutboxRow,
+)
+from pdsno.domain.errors import InputError, LocalProtocolError
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.observations import AddressOutcome
+
+T = TypeVar("T")
+
+
+class Row(Protocol):
+    """Column names to values: nested values as JSON text, times as aware datetimes."""
+
+    def __getitem__(self, column: str, /) -> Any:  # noqa: ANN401 - each column has its own type
+        """Return the value of a column."""
+
+
+DEVICE_COLUMNS = (
+    "device_id",
+    "version",
+    "name",
+    "status",
+    "device_type",
+    "vendor",
+    "platform",
+    "serial",
+    "region",
+    "namespace",
+    "local_controller",
+    "first_seen",
+    "last_seen",
+    "missed",
+)
+_DEVICE_DOCUMENT = tuple(
+    f.name for f in fields(Device) if f.name not in (*DEVICE_COLUMNS, "interfaces")
+)
+_INTERFACE_COLUMNS = tuple(f.name for f in fields(Interface) if f.name != "ips")
+_CONTROLLER_COLUMNS = ("controller_id", "version", "role", "region", "status", "key_id")
+
+
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    # Made at first use: making one takes milliseconds. Twice by two threads does no harm.
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
+
+
+def dumps(value: object) -> str:
+    """Return a value as JSON text. Raises InputError if a string in it is not Unicode text."""
+    return _text(json.dumps(jsonable(value), separators=(",", ":"), ensure_ascii=False))
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"text that is not Unicode (a lone surrogate): {value!r:.80}") from error
+    return value
+
+
+def loads(kind: type[T], text: str) -> T:
+    """Return the value of JSON text that `dumps` wrote."""
+    return _adapter(kind).validate_json(text)
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON makes of a mapping: a copy that nobody else holds."""
+    copied: dict[str, Any] = json.loads(dumps(value))
+    return copied
+
+
+def utc(at: datetime) -> datetime:
+    """Return a time in UTC. Raises LocalProtocolError if it names no time zone."""
+    if at.tzinfo is None:
+        raise LocalProtocolError(f"the time {at.isoformat()} has no time zone: NIB times are aware")
+    return at.astimezone(UTC)
+
+
+# --- addresses and text search ---------------------------------------------------------------
+
+
+@lru_cache(maxsize=65_536)
+def ip_key(ip: str) -> str | None:
+    """Return a text that sorts as the address does (IPv4 first), or None if it is no address.
+
+    Prefix length and zone are left out.
+    """
+    try:
+        address = ipaddress.ip_address(ip.partition("/")[0])
+    except ValueError:
+        return None
+    return _key_of(address.version, int(address))
+
+
+def ip_range(ip: str) -> tuple[str, str]:
+    """Return first and last key of an address or prefix. Raises ValueError if it is neither."""
+    network = ipaddress.ip_network(ip, strict=False)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    return _key_of(network.version, first), _key_of(network.version, last)
+
+
+def _key_of(version: int, value: int) -> str:
+    return f"{version}{value:0{8 if version == 4 else 32}x}"  # noqa: PLR2004 - IP version 4
+
+
+def search_text(device: Device) -> str:
+    """Return what `q` looks in: one casefolded line per value."""
+    values = (device.name, device.vendor, device.model, device.platform, device.serial)
+    told = [value for value in values if value]
+    return _text("\n".join((*told, *device.macs, *device.ips)).casefold())
+
+
+# --- devices ---------------------------------------------------------------------------------
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    """Return a device as a row of `devices`, without its interfaces."""
+    row = {name: getattr(device, name) for name in DEVICE_COLUMNS}
+    row["status"], row["device_type"] = str(device.status), str(device.device_type)
+    row["first_seen"], row["last_seen"] = utc(device.first_seen), utc(device.last_seen)
+    row["search"] = search_text(device)
+    row["document"] = dumps({name: getattr(device, name) for name in _DEVICE_DOCUMENT})
+    return row
+
+
+def interface_row(device_id: str, interface: Interface) -> dict[str, Any]:
+    """Return an interface as a row of `interfaces`."""
+    row: dict[str, Any] = {name: getattr(interface, name) for name in _INTERFACE_COLUMNS}
+    return row | {"device_id": device_id, "ips": dumps(interface.ips)}
+
+
+def interface_of(row: Row) -> Interface:
+    """Return the interface of a row."""
+    named = {name: row[name] for name in _INTERFACE_COLUMNS}
+    return Interface(**named, ips=tuple(json.loads(row["ips"])))
+
+
+def device_of(row: Row, interfaces: Sequence[Interface]) -> Device:
+    """Return the device of a row and its interfaces in order of name."""
+    values = {name: row[name] for name in DEVICE_COLUMNS}
+    values |= json.loads(row["document"])
+    values["interfaces"] = tuple(interfaces)
+    return _adapter(Device).validate_python(values)
+
+
+def interface_rows(device: Device) -> list[dict[str, Any]]:
+    """Return a device's interfaces as rows ordered by name; of two with one name, the last."""
+    named = {i.name: i for i in device.interfaces}
+    return [interface_row(device.device_id, named[name]) for name in sorted(named)]
+
+
+def stored_device(device: Device) -> Device:
+    """Return the device as it would come back from a store."""
+    interfaces = [interface_of(row) for row in interface_rows(device)]
+    return device_of(device_row(device), interfaces)
+
+
+# --- the rest --------------------------------------------------------------------------------
+
+
+def claim_row(claim: Claim) -> dict[str, Any]:
+    """Return a claim as a row."""
+    device = claim.device
+    for at in (device.first_seen, device.last_seen):
+        utc(at)
+    return {
+        "reporter": claim.reporter,
+        "their_id": device.device_id,
+        "device_id": claim.device_id,
+        "document": dumps(device),
+    }
+
+
+def claim_of(row: Row) -> Claim:
+    """Return the claim of a row."""
+    device = loads(Device, row["document"])
+    return Claim(reporter=row["reporter"], device_id=row["device_id"], device=device)
+
+
+def link_row(link: Link) -> dict[str, Any]:
+    """Return a link as a row."""
+    row: dict[str, Any] = {
+        f"{side}_{name}": getattr(end, name)
+        for side, end in (("a", link.a), ("b", link.b))
+        for name in ("device_id", "device", "interface")
+    }
+    return row | {
+        "link_id": link.link_id,
+        "source": link.source,
+        "status": str(link.status),
+        "last_seen": utc(link.last_seen),
+    }
+
+
+def link_of(row: Row) -> Link:
+    """Return the link of a row."""
+    a, b = (
+        LinkEnd(**{name: row[f"{side}_{name}"] for name in ("device_id", "device", "interface")})
+        for side in ("a", "b")
+    )
+    return Link(
+        link_id=row["link_id"],
+        a=a,
+        b=b,
+        source=row["source"],
+        status=LinkStatus(row["status"]),
+        last_seen=row["last_seen"],
+    )
+
+
+def controller_row(record: ControllerRecord) -> dict[str, Any]:
+    """Return a controller as a row; the document holds the whole record."""
+    row: dict[str, Any] = {name: getattr(record, name) for name in _CONTROLLER_COLUMNS}
+    row["role"], row["status"] = str(record.role), str(record.status)
+    return row | {"validated_at": utc(record.validated_at), "document": dumps(record)}
+
+
+def controller_of(row: Row) -> ControllerRecord:
+    """Return the controller of a row."""
+    return loads(ControllerRecord, row["document"])
+
+
+def token_row(record: JoinTokenRecord) -> dict[str, Any]:
+    """Return a join token's record as a row."""
+    created_at = utc(record.created_at)
+    return {
+        "jti_sha256": record.jti_sha256,
+        "created_at": created_at,
+        "document": dumps(record),
+    }
+
+
+def token_of(row: Row) -> JoinTokenRecord:
+    """Return the join token's record of a row."""
+    return loads(JoinTokenRecord, row["document"])
+
+
+def outcome_rows(cycle: int, outcomes: Iterable[AddressOutcome]) -> list[dict[str, Any]]:
+    """Return the record of one cycle as rows; of two of one address, the last."""
+    unique = {(o.namespace, o.address): o for o in outcomes}
+    return [
+        {
+            "cycle": cycle,
+            "ip_key": ip_key(outcome.address) or "",
+            "namespace": outcome.namespace,
+            "address": outcome.address,
+            "document": dumps(outcome),
+        }
+        for outcome in unique.values()
+    ]
+
+
+def plain_event(event: NewEvent) -> NewEvent:
+    """Return an event whose data is what JSON makes of it, so that its hash holds ever after."""
+    dumps([event.event_type, event.subject, event.actor, event.region])
+    return replace(event, at=utc(event.at), data=plain(event.data))
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    """Return an event as a row."""
+    row = {f.name: getattr(event, f.name) for f in fields(Event)}
+    return row | {"at": utc(event.at), "data": dumps(event.data)}
+
+
+def event_of(row: Row) -> Event:
+    """Return the event of a row."""
+    values = {f.name: row[f.name] for f in fields(Event)}
+    return Event(**values | {"data": json.loads(row["data"])})
+
+
+def outbox_row(entry: OutboxRow) -> dict[str, Any]:
+    """Return a durable message as a row."""
+    row = {f.name: getattr(entry, f.name) for f in fields(OutboxRow)}
+    return row | {"payload": dumps(entry.payload)}
+
+
+def outbox_of(row: Row) -> OutboxRow:
+    """Return the durable message of a row."""
+    values = {f.name: row[f.name] for f in fields(OutboxRow)}
+    return OutboxRow(**values | {"payload": json.loads(row["payload"])})

@@ -1,0 +1,217 @@
+"""Reading a NIB in memory; what each call promises is written in `domain.ports`."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    ControllerStatus,
+    Device,
+    Event,
+    JoinTokenRecord,
+    Link,
+    LinkStatus,
+    OutboxRow,
+)
+from pdsno.domain.errors import LocalProtocolError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
+from pdsno.nib.criteria import PAGE, check_limit, criteria, interface_cursor, interface_place
+from pdsno.nib.memory_state import State
+
+T = TypeVar("T")
+EVERYTHING = DeviceFilter()
+
+
+class MemoryReader:
+    """Reads one state. Safe to use from several threads as long as nobody changes that state."""
+
+    def __init__(self, state: State) -> None:
+        self._state_or_none: State | None = state
+
+    @property
+    def _state(self) -> State:
+        if self._state_or_none is None:
+            raise LocalProtocolError("this NIB transaction has ended")
+        return self._state_or_none
+
+    def end(self) -> None:
+        """Refuse everything from now on; idempotent."""
+        self._state_or_none = None
+
+    # --- devices -----------------------------------------------------------------------------
+
+    def device(self, device_id: str) -> Device | None:
+        return self._state.devices.get(self._resolved(device_id))
+
+    def devices(
+        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Device]:
+        limit = check_limit(limit)
+        wanted = criteria(where)
+        held = self._state.devices
+        found = [key for key in _after(held, after) if wanted.match(held[key])]
+        keys = sorted(found)
+        items = tuple(held[key] for key in keys[:limit])
+        return Page(items=items, next_after=keys[limit - 1] if len(keys) > limit else None)
+
+    def all_devices(self) -> tuple[Device, ...]:
+        return _in_order(self._state.devices)
+
+    def interfaces(
+        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+    ) -> Page[DeviceInterface]:
+        limit = check_limit(limit)
+        place = interface_place(after) if after is not None else None
+        only = self._resolved(device_id) if device_id is not None else None
+        found = [
+            DeviceInterface(
+                device_id=device.device_id, device=device.name, region=device.region, interface=i
+            )
+            for device in self.all_devices()
+            if only is None or device.device_id == only
+            for i in device.interfaces
+            if place is None or (device.device_id, i.name) > place
+        ]
+        items = tuple(found[:limit])
+        if len(found) <= limit:
+            return Page(items=items)
+        last = items[-1]
+        return Page(items=items, next_after=interface_cursor(last.device_id, last.interface.name))
+
+    def _resolved(self, device_id: str) -> str:
+        return self._state.aliases.get(device_id, device_id)
+
+    # --- links and controllers ---------------------------------------------------------------
+
+    def links(
+        self,
+        *,
+        device_id: str | None = None,
+        status: LinkStatus | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[Link]:
+        limit = check_limit(limit)
+        only = self._resolved(device_id) if device_id is not None else None
+        held = self._state.links
+        found = [
+            held[key]
+            for key in sorted(_after(held, after))
+            if (only is None or only in (held[key].a.device_id, held[key].b.device_id))
+            and (status is None or held[key].status is status)
+        ]
+        items = tuple(found[:limit])
+        return Page(items=items, next_after=items[-1].link_id if len(found) > limit else None)
+
+    def controllers(
+        self, *, role: Role | None = None, region: str | None = None
+    ) -> tuple[ControllerRecord, ...]:
+        return tuple(
+            record
+            for record in _in_order(self._state.controllers)
+            if (role is None or record.role is role) and (region is None or record.region == region)
+        )
+
+    def controller(self, controller_id: str) -> ControllerRecord | None:
+        return self._state.controllers.get(controller_id)
+
+    def controller_by_key(self, key_id: str) -> ControllerRecord | None:
+        holders = [r for r in _in_order(self._state.controllers) if r.key_id == key_id]
+
+        def rank(record: ControllerRecord) -> tuple[bool, float]:
+            is_active = record.status is ControllerStatus.ACTIVE
+            return (not is_active, -record.validated_at.timestamp())
+
+        return min(holders, key=rank, default=None)
+
+    # --- events, claims, policy --------------------------------------------------------------
+
+    def events(
+        self,
+        *,
+        after_seq: int = 0,
+        limit: int = PAGE,
+        event_type: str | None = None,
+        subject: str | None = None,
+        region: str | None = None,
+        newest_first: bool = False,
+    ) -> tuple[Event, ...]:
+        limit = check_limit(limit)
+        held = self._state.events
+        last = len(held)
+        if newest_first:
+            seqs = range(min(last, after_seq - 1) if after_seq > 0 else last, 0, -1)
+        else:
+            seqs = range(max(after_seq, 0) + 1, last + 1)
+        found = (
+            held[seq]
+            for seq in seqs
+            if event_type in (None, held[seq].event_type)
+            and subject in (None, held[seq].subject)
+            and region in (None, held[seq].region)
+        )
+        return tuple(replace(e, data=deepcopy(e.data)) for e in islice(found, limit))
+
+    def claims(
+        self, *, device_id: str | None = None, reporter: str | None = None
+    ) -> tuple[Claim, ...]:
+        found = {
+            key: claim
+            for key, claim in self._state.claims.items()
+            if device_id in (None, claim.device_id) and reporter in (None, claim.reporter)
+        }
+        return _in_order(found)
+
+    def own_id(self, reporter: str, their_id: str) -> str | None:
+        claim = self._state.claims.get((reporter, their_id))
+        return claim.device_id if claim else None
+
+    def policy(self) -> Policy | None:
+        held = self._state.policies
+        return held[max(held)] if held else None
+
+    # --- streams, outcomes, tokens -----------------------------------------------------------
+
+    def outbox(self, *, after_seq: int = 0, limit: int = PAGE) -> tuple[OutboxRow, ...]:
+        limit = check_limit(limit)
+        rows = [row for seq, row in self._state.outbox.items() if seq > after_seq][:limit]
+        return tuple(replace(row, payload=deepcopy(row.payload)) for row in rows)
+
+    def outbox_tail(self) -> StreamTail:
+        stream_id = self._state.stream_id
+        return StreamTail(stream_id=stream_id, seq=self._state.last_seq.get(stream_id, 0))
+
+    def applied_seq(self, sender: str, stream_id: str) -> int:
+        return self._state.inbox.get((sender, stream_id), 0)
+
+    def address_outcomes(
+        self, cycle_id: str | None = None
+    ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
+        held = self._state.cycles
+        if cycle_id is None:
+            cycle_id = next(reversed(held), None)
+        return (cycle_id, held[cycle_id]) if cycle_id in held else (None, ())
+
+    def token(self, jti_sha256: str) -> JoinTokenRecord | None:
+        return self._state.tokens.get(jti_sha256)
+
+    def tokens(self) -> tuple[JoinTokenRecord, ...]:
+        return tuple(
+            sorted(_in_order(self._state.tokens), key=lambda t: t.created_at, reverse=True)
+        )
+
+
+def _in_order(table: dict[str, T] | dict[tuple[str, str], T]) -> tuple[T, ...]:
+    return tuple(value for _, value in sorted(table.items(), key=lambda item: item[0]))
+
+
+def _after(keys: Iterable[str], after: str | None) -> Iterable[str]:
+    return (key for key in keys if after is None or key > after)

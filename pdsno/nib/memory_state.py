@@ -1,0 +1,42 @@
+"""What a NIB in memory holds: one state is committed, a transaction changes a copy of it."""
+
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    JoinTokenRecord,
+    Link,
+    OutboxRow,
+)
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+
+
+@dataclass(slots=True)
+class State:
+    """Tables as dicts of immutable values, so a copy of the dicts is a copy of everything."""
+
+    stream_id: str
+    devices: dict[str, Device] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    controllers: dict[str, ControllerRecord] = field(default_factory=dict)
+    tokens: dict[str, JoinTokenRecord] = field(default_factory=dict)
+    policies: dict[tuple[int, int], Policy] = field(default_factory=dict)
+    events: dict[int, Event] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    last_seq: dict[str, int] = field(default_factory=dict)
+    outbox: dict[int, OutboxRow] = field(default_factory=dict)
+    inbox: dict[tuple[str, str], int] = field(default_factory=dict)
+    cycles: dict[str, tuple[AddressOutcome, ...]] = field(default_factory=dict)
+
+    def copy(self) -> Self:
+        """Return a state that can be changed without changing this one."""
+        tables = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stream_id"}
+        copied = {name: dict(table) for name, table in tables.items()}
+        return type(self)(stream_id=self.stream_id, **copied)

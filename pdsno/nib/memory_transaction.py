@@ -1,0 +1,170 @@
+"""Changing a NIB in memory; what each call promises is written in `domain.ports`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pdsno.domain.chain import link_event
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    JoinTokenRecord,
+    Link,
+    NewEvent,
+    OutboxRow,
+)
+from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+from pdsno.nib import codec, rules
+from pdsno.nib.memory_reader import MemoryReader
+from pdsno.nib.memory_state import State
+from pdsno.nib.sequences import HighWater
+
+
+class MemoryTransaction(MemoryReader):
+    """Reads and changes a state that nobody else sees yet. Not for several threads at once."""
+
+    def __init__(self, state: State, high_water: HighWater) -> None:
+        super().__init__(state)
+        self._high_water = high_water
+
+    # --- devices and links -------------------------------------------------------------------
+
+    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+        held = self._state.devices.get(device.device_id)
+        version = rules.next_version(
+            f"device {device.device_id}",
+            held.version if held else None,
+            expected_version,
+            merged_into=self._state.aliases.get(device.device_id),
+        )
+        stored = replace(device, version=version)
+        self._state.devices[device.device_id] = codec.stored_device(stored)
+        return stored
+
+    def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
+        seen = codec.utc(last_seen)
+        held = self._state.devices
+        for device_id in device_ids:
+            device = held.get(device_id)
+            if device is not None:
+                latest = max(device.last_seen, seen)
+                held[device_id] = replace(device, last_seen=latest, missed=0)
+
+    def absorb_device(self, absorbed_id: str, into_id: str) -> None:
+        state = self._state
+        rules.check_absorb(absorbed_id, into_id, {absorbed_id, into_id} & state.devices.keys())
+        del state.devices[absorbed_id]
+        for alias, device_id in state.aliases.items():
+            if device_id == absorbed_id:
+                state.aliases[alias] = into_id
+        state.aliases[absorbed_id] = into_id
+        for key, claim in state.claims.items():
+            if claim.device_id == absorbed_id:
+                state.claims[key] = replace(claim, device_id=into_id)
+
+    def replace_links(self, links: Iterable[Link]) -> None:
+        rows = [codec.link_row(link) for link in links]
+        self._state.links = {row["link_id"]: codec.link_of(row) for row in rows}
+
+    # --- controllers, events, sequences ------------------------------------------------------
+
+    def put_controller(
+        self, record: ControllerRecord, *, expected_version: int | None
+    ) -> ControllerRecord:
+        held = self._state.controllers.get(record.controller_id)
+        version = rules.next_version(
+            f"controller {record.controller_id}", held.version if held else None, expected_version
+        )
+        stored = replace(record, version=version)
+        row = codec.controller_row(stored)
+        self._state.controllers[record.controller_id] = codec.controller_of(row)
+        return stored
+
+    def append_event(self, event: NewEvent) -> Event:
+        held = self._state.events
+        linked = link_event(codec.plain_event(event), held.get(len(held)))
+        held[linked.seq] = linked
+        return replace(linked, data=codec.plain(linked.data))
+
+    def next_number(self, sequence: str) -> int:
+        held = self._state.sequences
+        held[sequence] = self._high_water.next(sequence, held.get(sequence, 0))
+        return held[sequence]
+
+    # --- claims and policy -------------------------------------------------------------------
+
+    def put_claim(self, claim: Claim) -> None:
+        row = codec.claim_row(claim)
+        self._state.claims[row["reporter"], row["their_id"]] = codec.claim_of(row)
+
+    def drop_claim(self, reporter: str, their_id: str) -> None:
+        self._state.claims.pop((reporter, their_id), None)
+
+    def put_policy(self, policy: Policy) -> None:
+        rules.check_newer(policy, self.policy())
+        stored = codec.loads(Policy, codec.dumps(policy))
+        self._state.policies[policy.epoch, policy.version] = stored
+
+    # --- streams -----------------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        message_type: str,
+        payload: Mapping[str, Any],
+        *,
+        correlation_id: str | None = None,
+    ) -> OutboxRow:
+        tail = self.outbox_tail()
+        entry = OutboxRow(
+            stream_id=tail.stream_id,
+            seq=tail.seq + 1,
+            message_id=new_message_id(),
+            message_type=str(message_type),
+            payload=codec.plain(payload),
+            created_at=datetime.now(UTC),
+            correlation_id=correlation_id,
+        )
+        self._state.outbox[entry.seq] = replace(entry, payload=codec.plain(payload))
+        self._state.last_seq[tail.stream_id] = entry.seq
+        return entry
+
+    def confirm(self, stream_id: str, up_to_seq: int) -> int:
+        held = self._state.outbox
+        if stream_id != self._state.stream_id:
+            return 0
+        gone = [seq for seq in held if seq <= up_to_seq]
+        for seq in gone:
+            del held[seq]
+        return len(gone)
+
+    def mark_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        rules.check_next(sender, stream_id, self.applied_seq(sender, stream_id), seq)
+        self._state.inbox[sender, stream_id] = seq
+
+    def restart_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        rules.check_restart(sender, stream_id, self.applied_seq(sender, stream_id), seq)
+        self._state.inbox[sender, stream_id] = seq
+
+    # --- outcomes and tokens -----------------------------------------------------------------
+
+    def put_address_outcomes(
+        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    ) -> None:
+        rules.check_keep(keep_cycles)
+        codec.utc(at)
+        rows = codec.outcome_rows(0, outcomes)
+        rows.sort(key=lambda row: (row["ip_key"], row["namespace"], row["address"]))
+        held = self._state.cycles
+        held.pop(cycle_id, None)
+        held[cycle_id] = tuple(codec.loads(AddressOutcome, row["document"]) for row in rows)
+        for old in list(held)[:-keep_cycles]:
+            del held[old]
+
+    def put_token(self, record: JoinTokenRecord) -> None:
+        row = codec.token_row(record)
+        self._state.tokens[row["jti_sha256"]] = codec.token_of(row)

@@ -1,0 +1,87 @@
+"""A NIB in a SQL database."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pdsno.nib import migrate, schema, sql_records
+from pdsno.nib.sequences import HighWater
+from pdsno.nib.sql_reader import SQLReader
+from pdsno.nib.sql_session import Session, translated
+from pdsno.nib.sql_transaction import SQLTransaction
+from pdsno.nib.sql_writes import insert_into
+from pdsno.nib.sqlite_file import SQLiteFile
+from pdsno.nib.turns import WriterTurns
+
+
+class SQLNIB:
+    """Readers have a connection each; writers take turns, in this process by a lock of ours."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file, and bring its schema up to date.
+
+        Raises InputError, OperationError or TransientError with one line for the operator.
+        """
+        self._database = SQLiteFile(path)
+        self._turns = WriterTurns()
+        self._high_water = HighWater()
+        try:
+            self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _prepare(self) -> None:
+        database = self._database
+        with translated(database.translate), closing(database.writer()) as connection:
+            migrate.to_head(connection, str(database.path))
+        with self.reading() as reader:
+            if reader.has_stream():
+                return
+        with self._session() as session:
+            if session.row(sql_records.STREAM) is None:
+                row = {
+                    "number": 1,
+                    "stream_id": str(uuid.uuid4()),
+                    "last_seq": 0,
+                    "created_at": datetime.now(UTC),
+                }
+                session.run(insert_into(schema.streams), row)
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[SQLReader]:
+        """Read one committed state."""
+        with closing(self._database.reader()) as connection:
+            yield SQLReader(Session(connection, self._database.translate))
+
+    @contextmanager
+    def transaction(self) -> Iterator[SQLTransaction]:
+        """Begin the one write transaction."""
+        with self._turns.turn(), self._session() as session:
+            transaction = SQLTransaction(session, self._high_water)
+            yield transaction
+            transaction.commit()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """Open a write transaction; whatever was not committed at the end is rolled back."""
+        with closing(self._database.writer()) as connection:
+            with translated(self._database.translate):
+                connection.begin()
+            session = Session(connection, self._database.translate)
+            try:
+                yield session
+            finally:
+                session.end()
+
+    def integrity_faults(self) -> tuple[str, ...]:
+        """Return what the database finds wrong with its file."""
+        return self._database.integrity_faults()
+
+    def close(self) -> None:
+        """Wait for a transaction to end, and close the connections."""
+        with self._turns.turn():
+            self._database.close()

@@ -1,0 +1,89 @@
+"""Statements over devices and what hangs on them, built once and run often."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, Text, bindparam, select, tuple_
+
+from pdsno.nib.criteria import Criteria
+from pdsno.nib.schema import addresses, aliases, devices, interfaces, macs
+
+CHUNK = 500
+"""How many IDs one statement names: far below what any database allows."""
+
+_ID: BindParameter[Any] = bindparam("device_id")
+
+BY_ID = select(devices).where(devices.c.device_id == _ID)
+ALL = select(devices).order_by(devices.c.device_id)
+ALIAS = select(aliases.c.device_id).where(aliases.c.alias_id == _ID)
+HELD = select(
+    select(devices.c.version).where(devices.c.device_id == _ID).scalar_subquery().label("version"),
+    ALIAS.scalar_subquery().label("merged_into"),
+)
+"""The version that a device has, and into what it was merged: each may be None."""
+
+INTERFACES_OF = select(interfaces).where(interfaces.c.device_id == _ID).order_by(interfaces.c.name)
+INTERFACES_OF_MANY = (
+    select(interfaces)
+    .where(interfaces.c.device_id.in_(bindparam("ids", expanding=True)))
+    .order_by(interfaces.c.device_id, interfaces.c.name)
+)
+ALL_INTERFACES = select(interfaces).order_by(interfaces.c.device_id, interfaces.c.name)
+
+_SOUGHT = {
+    "mac": devices.c.device_id.in_(select(macs.c.device_id).where(macs.c.mac == bindparam("mac"))),
+    "ip_to": devices.c.device_id.in_(
+        select(addresses.c.device_id).where(
+            addresses.c.ip_key.between(bindparam("ip_from"), bindparam("ip_to"))
+        )
+    ),
+    "q": devices.c.search.like(bindparam("q"), escape="\\"),
+    "after": devices.c.device_id > bindparam("after"),
+}
+
+
+@cache
+def _page(names: frozenset[str]) -> Select[tuple[object, ...]]:
+    conditions = [
+        _SOUGHT[name] if name in _SOUGHT else devices.c[name] == bindparam(name)
+        for name in sorted(names - {"ip_from"})
+    ]
+    limit: BindParameter[Any] = bindparam("limit")
+    return select(devices).where(*conditions).order_by(devices.c.device_id).limit(limit)
+
+
+def page(
+    wanted: Criteria, *, after: str | None, limit: int
+) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
+    """Return the statement of one page and its parameters."""
+    sought = {
+        "mac": wanted.mac,
+        "ip_from": wanted.ip_from,
+        "ip_to": wanted.ip_to,
+        "q": _pattern(wanted.q) if wanted.q is not None else None,
+        "after": after,
+    }
+    params: dict[str, object] = {k: v for k, v in sought.items() if v is not None}
+    params |= wanted.exact
+    return _page(frozenset(params)), params | {"limit": limit}
+
+
+def _pattern(text: str) -> str:
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+@cache
+def interface_page(*, of_one: bool, after: bool) -> Select[tuple[object, ...]]:
+    """Return the statement of one page of interfaces together with name and region."""
+    ordered = (interfaces.c.device_id, interfaces.c.name)
+    statement = select(
+        interfaces, devices.c.name.label("device_name"), devices.c.region.label("region")
+    ).join_from(interfaces, devices)
+    if of_one:
+        statement = statement.where(interfaces.c.device_id == _ID)
+    if after:
+        place = bindparam("after_device_id", type_=Text), bindparam("after_name", type_=Text)
+        statement = statement.where(tuple_(*ordered) > tuple_(*place))
+    return statement.order_by(*ordered).limit(bindparam("limit"))

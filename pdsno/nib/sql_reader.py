@@ -1,0 +1,232 @@
+"""Reading a NIB by SQLAlchemy Core; what each call promises is written in `domain.ports`."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    Interface,
+    JoinTokenRecord,
+    Link,
+    LinkStatus,
+    OutboxRow,
+)
+from pdsno.domain.errors import OperationError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
+from pdsno.nib import codec, sql_devices, sql_records
+from pdsno.nib.criteria import PAGE, check_limit, criteria, interface_cursor, interface_place
+from pdsno.nib.schema import claims, controllers
+from pdsno.nib.sql_session import Session
+
+EVERYTHING = DeviceFilter()
+
+
+def chunks(ids: Iterable[str]) -> Iterable[list[str]]:
+    """Return IDs in lists short enough for one statement."""
+    rest = iter(ids)
+    while chunk := list(islice(rest, sql_devices.CHUNK)):
+        yield chunk
+
+
+def _given(**values: object) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class SQLReader:
+    """Reads inside one database transaction, so every call sees the same state."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    # --- devices -----------------------------------------------------------------------------
+
+    def device(self, device_id: str) -> Device | None:
+        row = self._session.row(sql_devices.BY_ID, {"device_id": device_id})
+        if row is None:
+            merged_into = self._session.scalar(sql_devices.ALIAS, {"device_id": device_id})
+            if merged_into is None:
+                return None
+            row = self._session.row(sql_devices.BY_ID, {"device_id": merged_into})
+        return self._with_interfaces([row])[0] if row else None
+
+    def devices(
+        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Device]:
+        limit = check_limit(limit)
+        statement, params = sql_devices.page(criteria(where), after=after, limit=limit + 1)
+        rows = self._session.rows(statement, params)
+        found = self._with_interfaces(rows[:limit])
+        return Page(items=found, next_after=found[-1].device_id if len(rows) > limit else None)
+
+    def all_devices(self) -> tuple[Device, ...]:
+        rows = self._session.rows(sql_devices.ALL)
+        return _devices(rows, self._session.rows(sql_devices.ALL_INTERFACES))
+
+    def interfaces(
+        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+    ) -> Page[DeviceInterface]:
+        limit = check_limit(limit)
+        params: dict[str, Any] = {"limit": limit + 1}
+        if device_id is not None:
+            params["device_id"] = self._resolved(device_id)
+        if after is not None:
+            params["after_device_id"], params["after_name"] = interface_place(after)
+        statement = sql_devices.interface_page(
+            of_one=device_id is not None, after=after is not None
+        )
+        rows = self._session.rows(statement, params)
+        found = tuple(
+            DeviceInterface(
+                device_id=row["device_id"],
+                device=row["device_name"],
+                region=row["region"],
+                interface=codec.interface_of(row),
+            )
+            for row in rows[:limit]
+        )
+        if len(rows) <= limit:
+            return Page(items=found)
+        last = found[-1]
+        return Page(items=found, next_after=interface_cursor(last.device_id, last.interface.name))
+
+    def _with_interfaces(self, rows: Sequence[RowMapping]) -> tuple[Device, ...]:
+        if len(rows) == 1:
+            one = {"device_id": rows[0]["device_id"]}
+            return _devices(rows, self._session.rows(sql_devices.INTERFACES_OF, one))
+        told: list[RowMapping] = []
+        for ids in chunks(row["device_id"] for row in rows):
+            told += self._session.rows(sql_devices.INTERFACES_OF_MANY, {"ids": ids})
+        return _devices(rows, told)
+
+    def _resolved(self, device_id: str) -> str:
+        merged_into = self._session.scalar(sql_devices.ALIAS, {"device_id": device_id})
+        return device_id if merged_into is None else str(merged_into)
+
+    # --- links and controllers ---------------------------------------------------------------
+
+    def links(
+        self,
+        *,
+        device_id: str | None = None,
+        status: LinkStatus | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[Link]:
+        limit = check_limit(limit)
+        if device_id is not None:
+            device_id = self._resolved(device_id)
+        params = _given(device_id=device_id, status=status and status.value, after=after)
+        statement = sql_records.link_page(frozenset(params))
+        rows = self._session.rows(statement, params | {"limit": limit + 1})
+        found = tuple(codec.link_of(row) for row in rows[:limit])
+        return Page(items=found, next_after=found[-1].link_id if len(rows) > limit else None)
+
+    def controllers(
+        self, *, role: Role | None = None, region: str | None = None
+    ) -> tuple[ControllerRecord, ...]:
+        params = _given(role=role and role.value, region=region)
+        statement = sql_records.listing(controllers, frozenset(params))
+        return tuple(codec.controller_of(row) for row in self._session.rows(statement, params))
+
+    def controller(self, controller_id: str) -> ControllerRecord | None:
+        row = self._session.row(sql_records.CONTROLLER, {"controller_id": controller_id})
+        return codec.controller_of(row) if row else None
+
+    def controller_by_key(self, key_id: str) -> ControllerRecord | None:
+        row = self._session.row(sql_records.CONTROLLER_BY_KEY, {"key_id": key_id})
+        return codec.controller_of(row) if row else None
+
+    # --- events, claims, policy --------------------------------------------------------------
+
+    def events(
+        self,
+        *,
+        after_seq: int = 0,
+        limit: int = PAGE,
+        event_type: str | None = None,
+        subject: str | None = None,
+        region: str | None = None,
+        newest_first: bool = False,
+    ) -> tuple[Event, ...]:
+        limit = check_limit(limit)
+        params = _given(event_type=event_type, subject=subject, region=region)
+        if after_seq > 0:
+            params["after_seq"] = after_seq
+        statement = sql_records.event_page(frozenset(params), newest_first=newest_first)
+        rows = self._session.rows(statement, params | {"limit": limit})
+        return tuple(codec.event_of(row) for row in rows)
+
+    def claims(
+        self, *, device_id: str | None = None, reporter: str | None = None
+    ) -> tuple[Claim, ...]:
+        params = _given(device_id=device_id, reporter=reporter)
+        statement = sql_records.listing(claims, frozenset(params))
+        return tuple(codec.claim_of(row) for row in self._session.rows(statement, params))
+
+    def own_id(self, reporter: str, their_id: str) -> str | None:
+        key = {"reporter": reporter, "their_id": their_id}
+        found = self._session.scalar(sql_records.OWN_ID, key)
+        return None if found is None else str(found)
+
+    def policy(self) -> Policy | None:
+        row = self._session.row(sql_records.NEWEST_POLICY)
+        return codec.loads(Policy, row["document"]) if row else None
+
+    # --- streams, outcomes, tokens -----------------------------------------------------------
+
+    def outbox(self, *, after_seq: int = 0, limit: int = PAGE) -> tuple[OutboxRow, ...]:
+        params = {"after_seq": after_seq, "limit": check_limit(limit)}
+        return tuple(codec.outbox_of(r) for r in self._session.rows(sql_records.OUTBOX, params))
+
+    def outbox_tail(self) -> StreamTail:
+        row = self._session.row(sql_records.STREAM)
+        if row is None:
+            raise OperationError("the NIB has lost its stream: restore a backup")
+        return StreamTail(stream_id=row["stream_id"], seq=row["last_seq"])
+
+    def has_stream(self) -> bool:
+        """Tell whether the NIB has its stream: not yet, if it was just created."""
+        return self._session.row(sql_records.STREAM) is not None
+
+    def applied_seq(self, sender: str, stream_id: str) -> int:
+        key = {"sender": sender, "stream_id": stream_id}
+        return int(self._session.scalar(sql_records.APPLIED, key) or 0)
+
+    def address_outcomes(
+        self, cycle_id: str | None = None
+    ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
+        if cycle_id is None:
+            cycle = self._session.row(sql_records.NEWEST_CYCLE)
+        else:
+            cycle = self._session.row(sql_records.CYCLE, {"cycle_id": cycle_id})
+        if cycle is None:
+            return None, ()
+        rows = self._session.rows(sql_records.PROBES, {"cycle": cycle["number"]})
+        found = tuple(codec.loads(AddressOutcome, row["document"]) for row in rows)
+        return cycle["cycle_id"], found
+
+    def token(self, jti_sha256: str) -> JoinTokenRecord | None:
+        row = self._session.row(sql_records.TOKEN, {"jti_sha256": jti_sha256})
+        return codec.token_of(row) if row else None
+
+    def tokens(self) -> tuple[JoinTokenRecord, ...]:
+        return tuple(codec.token_of(row) for row in self._session.rows(sql_records.TOKENS))
+
+
+def _devices(rows: Sequence[RowMapping], interfaces: Iterable[RowMapping]) -> tuple[Device, ...]:
+    """Return devices with their interfaces; these come in order of name."""
+    told: dict[str, list[Interface]] = defaultdict(list)
+    for entry in interfaces:
+        told[entry["device_id"]].append(codec.interface_of(entry))
+    return tuple(codec.device_of(row, told.get(row["device_id"], ())) for row in rows)

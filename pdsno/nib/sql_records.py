@@ -1,0 +1,94 @@
+"""Statements over everything that is not a device, built once and run often."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, Table, bindparam, case, func, or_, select
+
+from pdsno.domain.entities import ControllerStatus
+from pdsno.nib.schema import (
+    claims,
+    controllers,
+    cycles,
+    events,
+    inbox,
+    join_tokens,
+    links,
+    outbox,
+    policies,
+    probes,
+    streams,
+)
+
+_LIMIT: BindParameter[Any] = bindparam("limit")
+
+CONTROLLER = select(controllers).where(controllers.c.controller_id == bindparam("controller_id"))
+CONTROLLER_BY_KEY = (
+    select(controllers)
+    .where(controllers.c.key_id == bindparam("key_id"))
+    .order_by(
+        case((controllers.c.status == ControllerStatus.ACTIVE.value, 0), else_=1),
+        controllers.c.validated_at.desc(),
+        controllers.c.controller_id,
+    )
+    .limit(1)
+)
+OWN_ID = select(claims.c.device_id).where(
+    claims.c.reporter == bindparam("reporter"), claims.c.their_id == bindparam("their_id")
+)
+NEWEST_POLICY = (
+    select(policies).order_by(policies.c.epoch.desc(), policies.c.version.desc()).limit(1)
+)
+STREAM = select(streams).order_by(streams.c.number.desc()).limit(1)
+OUTBOX = (
+    select(outbox)
+    .where(outbox.c.stream_id == STREAM.with_only_columns(streams.c.stream_id).scalar_subquery())
+    .where(outbox.c.seq > bindparam("after_seq"))
+    .order_by(outbox.c.seq)
+    .limit(_LIMIT)
+)
+APPLIED = select(inbox.c.seq).where(
+    inbox.c.sender == bindparam("sender"), inbox.c.stream_id == bindparam("stream_id")
+)
+CYCLE = select(cycles).where(cycles.c.cycle_id == bindparam("cycle_id"))
+NEWEST_CYCLE = select(cycles).order_by(cycles.c.number.desc()).limit(1)
+PROBES = (
+    select(probes)
+    .where(probes.c.cycle == bindparam("cycle"))
+    .order_by(probes.c.ip_key, probes.c.namespace, probes.c.address)
+)
+TOKEN = select(join_tokens).where(join_tokens.c.jti_sha256 == bindparam("jti_sha256"))
+TOKENS = select(join_tokens).order_by(join_tokens.c.created_at.desc(), join_tokens.c.jti_sha256)
+LAST_EVENT = select(events).order_by(events.c.seq.desc()).limit(1)
+NEXT_CYCLE = select(func.coalesce(func.max(cycles.c.number), 0) + 1)
+
+
+@cache
+def listing(table: Table, names: frozenset[str]) -> Select[tuple[object, ...]]:
+    """Return a listing in order of the key, with an equality for each of `names`."""
+    conditions = [table.c[name] == bindparam(name) for name in sorted(names)]
+    return select(table).where(*conditions).order_by(*table.primary_key.columns)
+
+
+@cache
+def link_page(names: frozenset[str]) -> Select[tuple[object, ...]]:
+    """Return the statement of one page of links; `names` of `device_id`, `status`, `after`."""
+    device_id: BindParameter[Any] = bindparam("device_id")
+    conditions = {
+        "device_id": or_(links.c.a_device_id == device_id, links.c.b_device_id == device_id),
+        "status": links.c.status == bindparam("status"),
+        "after": links.c.link_id > bindparam("after"),
+    }
+    wanted = [conditions[name] for name in sorted(names)]
+    return select(links).where(*wanted).order_by(links.c.link_id).limit(_LIMIT)
+
+
+@cache
+def event_page(names: frozenset[str], *, newest_first: bool) -> Select[tuple[object, ...]]:
+    """Return the statement of one page of events; `names` of columns, `after_seq`."""
+    conditions = [events.c[name] == bindparam(name) for name in sorted(names - {"after_seq"})]
+    if "after_seq" in names:
+        after: BindParameter[Any] = bindparam("after_seq")
+        conditions.append(events.c.seq < after if newest_first else events.c.seq > after)
+    order = events.c.seq.desc() if newest_first else events.c.seq
+    return select(events).where(*conditions).order_by(order).limit(_LIMIT)

@@ -1,0 +1,243 @@
+"""Changing a NIB by SQLAlchemy Core; what each call promises is written in `domain.ports`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, select
+
+from pdsno.domain.chain import link_event
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    JoinTokenRecord,
+    Link,
+    NewEvent,
+    OutboxRow,
+)
+from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
+from pdsno.nib import codec, rules, schema, sql_devices, sql_records, sql_writes
+from pdsno.nib.criteria import PAGE
+from pdsno.nib.sequences import HighWater
+from pdsno.nib.sql_batch import DeviceBatch
+from pdsno.nib.sql_reader import EVERYTHING, SQLReader, chunks
+from pdsno.nib.sql_session import Session
+
+
+class SQLTransaction(SQLReader):
+    """Reads and writes inside the one write transaction. Not for several threads at once."""
+
+    def __init__(self, session: Session, high_water: HighWater) -> None:
+        super().__init__(session)
+        self._batch = DeviceBatch(session)
+        self._high_water = high_water
+        self._last_event: Event | None = None
+        self._events: list[dict[str, Any]] = []
+
+    def commit(self) -> None:
+        """Write what waits, and commit."""
+        self._batch.flush()
+        self._flush_events()
+        self._session.commit()
+
+    # --- reading: what waits is written first ------------------------------------------------
+
+    def device(self, device_id: str) -> Device | None:
+        self._batch.flush()
+        return super().device(device_id)
+
+    def devices(
+        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Device]:
+        self._batch.flush()
+        return super().devices(where, limit=limit, after=after)
+
+    def all_devices(self) -> tuple[Device, ...]:
+        self._batch.flush()
+        return super().all_devices()
+
+    def interfaces(
+        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+    ) -> Page[DeviceInterface]:
+        self._batch.flush()
+        return super().interfaces(device_id=device_id, limit=limit, after=after)
+
+    def events(
+        self,
+        *,
+        after_seq: int = 0,
+        limit: int = PAGE,
+        event_type: str | None = None,
+        subject: str | None = None,
+        region: str | None = None,
+        newest_first: bool = False,
+    ) -> tuple[Event, ...]:
+        self._flush_events()
+        return super().events(
+            after_seq=after_seq,
+            limit=limit,
+            event_type=event_type,
+            subject=subject,
+            region=region,
+            newest_first=newest_first,
+        )
+
+    # --- devices and links -------------------------------------------------------------------
+
+    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+        held, merged_into = self._held(device.device_id)
+        version = rules.next_version(
+            f"device {device.device_id}", held, expected_version, merged_into=merged_into
+        )
+        stored = replace(device, version=version)
+        self._batch.put(stored, is_new=held is None)
+        return stored
+
+    def _held(self, device_id: str) -> tuple[int | None, str | None]:
+        waiting = self._batch.version(device_id)
+        if waiting is not None:
+            return waiting, None
+        row = self._session.row(sql_devices.HELD, {"device_id": device_id})
+        return (row["version"], row["merged_into"]) if row else (None, None)
+
+    def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
+        self._batch.flush()
+        seen = codec.utc(last_seen)
+        for ids in chunks(device_ids):
+            self._session.run(sql_writes.TOUCH, {"ids": ids, "seen": seen})
+            self._session.run(sql_writes.ANSWERED, {"ids": ids})
+
+    def absorb_device(self, absorbed_id: str, into_id: str) -> None:
+        self._batch.flush()
+        known = {i for i in (absorbed_id, into_id) if self._held(i)[0] is not None}
+        rules.check_absorb(absorbed_id, into_id, known)
+        move = {"from_id": absorbed_id, "into_id": into_id}
+        self._session.run(sql_writes.repoint(schema.aliases), move)
+        self._session.run(sql_writes.repoint(schema.claims), move)
+        # Interfaces, MACs and addresses go with it (ON DELETE CASCADE).
+        self._session.run(sql_writes.delete_of(schema.devices), {"key_device_id": absorbed_id})
+        alias = {"alias_id": absorbed_id, "device_id": into_id}
+        self._session.run(sql_writes.insert_into(schema.aliases), alias)
+
+    def replace_links(self, links: Iterable[Link]) -> None:
+        wanted = {link.link_id: codec.link_row(link) for link in links}
+        held = {row["link_id"]: dict(row) for row in self._session.rows(select(schema.links))}
+        changed = [row for key, row in wanted.items() if held.get(key) != row]
+        gone = [row for key, row in held.items() if wanted.get(key) != row]
+        keys = [{"key_link_id": row["link_id"]} for row in gone]
+        self._session.run(sql_writes.delete_of(schema.links), keys)
+        self._session.run(sql_writes.insert_into(schema.links), changed)
+
+    # --- controllers, events, sequences ------------------------------------------------------
+
+    def put_controller(
+        self, record: ControllerRecord, *, expected_version: int | None
+    ) -> ControllerRecord:
+        held = self.controller(record.controller_id)
+        version = rules.next_version(
+            f"controller {record.controller_id}", held.version if held else None, expected_version
+        )
+        stored = replace(record, version=version)
+        sql_writes.put(self._session, schema.controllers, codec.controller_row(stored))
+        return stored
+
+    def append_event(self, event: NewEvent) -> Event:
+        if self._last_event is None:
+            row = self._session.row(sql_records.LAST_EVENT)
+            self._last_event = codec.event_of(row) if row else None
+        linked = link_event(codec.plain_event(event), self._last_event)
+        self._events.append(codec.event_row(linked))
+        self._last_event = linked
+        return linked
+
+    def _flush_events(self) -> None:
+        waiting, self._events = self._events, []
+        self._session.run(sql_writes.insert_into(schema.events), waiting)
+
+    def next_number(self, sequence: str) -> int:
+        query = select(schema.sequences.c.value).where(schema.sequences.c.name == sequence)
+        value = self._high_water.next(sequence, int(self._session.scalar(query) or 0))
+        sql_writes.put(self._session, schema.sequences, {"name": sequence, "value": value})
+        return value
+
+    # --- claims and policy -------------------------------------------------------------------
+
+    def put_claim(self, claim: Claim) -> None:
+        sql_writes.put(self._session, schema.claims, codec.claim_row(claim))
+
+    def drop_claim(self, reporter: str, their_id: str) -> None:
+        key = {"key_reporter": reporter, "key_their_id": their_id}
+        self._session.run(sql_writes.delete_of(schema.claims), key)
+
+    def put_policy(self, policy: Policy) -> None:
+        rules.check_newer(policy, self.policy())
+        row = {"epoch": policy.epoch, "version": policy.version, "document": codec.dumps(policy)}
+        self._session.run(sql_writes.insert_into(schema.policies), row)
+
+    # --- streams -----------------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        message_type: str,
+        payload: Mapping[str, Any],
+        *,
+        correlation_id: str | None = None,
+    ) -> OutboxRow:
+        stream = self._stream()
+        entry = OutboxRow(
+            stream_id=stream["stream_id"],
+            seq=stream["last_seq"] + 1,
+            message_id=new_message_id(),
+            message_type=str(message_type),
+            payload=codec.plain(payload),
+            created_at=datetime.now(UTC),
+            correlation_id=correlation_id,
+        )
+        self._session.run(sql_writes.insert_into(schema.outbox), codec.outbox_row(entry))
+        moved = dict(stream) | {"last_seq": entry.seq}
+        sql_writes.put(self._session, schema.streams, moved)
+        return entry
+
+    def confirm(self, stream_id: str, up_to_seq: int) -> int:
+        if stream_id != self.outbox_tail().stream_id:
+            return 0
+        key = {"key_stream_id": stream_id, "up_to_seq": up_to_seq}
+        return self._session.run(sql_writes.CONFIRM, key)
+
+    def mark_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        rules.check_next(sender, stream_id, self.applied_seq(sender, stream_id), seq)
+        self._set_applied(sender, stream_id, seq)
+
+    def restart_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        rules.check_restart(sender, stream_id, self.applied_seq(sender, stream_id), seq)
+        self._set_applied(sender, stream_id, seq)
+
+    def _set_applied(self, sender: str, stream_id: str, seq: int) -> None:
+        row = {"sender": sender, "stream_id": stream_id, "seq": seq}
+        sql_writes.put(self._session, schema.inbox, row)
+
+    # --- outcomes and tokens -----------------------------------------------------------------
+
+    def put_address_outcomes(
+        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    ) -> None:
+        rules.check_keep(keep_cycles)
+        number = int(self._session.scalar(sql_records.NEXT_CYCLE))
+        self._session.run(sql_writes.FORGET_CYCLE, {"key_cycle_id": cycle_id})
+        cycle = {"number": number, "cycle_id": cycle_id, "at": codec.utc(at)}
+        self._session.run(sql_writes.insert_into(schema.cycles), cycle)
+        rows = codec.outcome_rows(number, outcomes)
+        self._session.run(sql_writes.insert_into(schema.probes), rows)
+        self._session.run(sql_writes.FORGET_OLD_CYCLES, {"keep": keep_cycles - 1})
+
+    def put_token(self, record: JoinTokenRecord) -> None:
+        sql_writes.put(self._session, schema.join_tokens, codec.token_row(record))
+
+    def _stream(self) -> RowMapping:
+        return self._session.rows(sql_records.STREAM)[0]

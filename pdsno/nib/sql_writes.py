@@ -1,0 +1,92 @@
+"""Statements that change tables, built once and run often, one row or many at a time."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Delete, Insert, Table, Update, bindparam, delete, insert, select, update
+
+from pdsno.nib.schema import cycles, devices, outbox
+from pdsno.nib.sql_session import Session
+
+
+@cache
+def insert_into(table: Table) -> Insert:
+    """Return the statement that inserts whole rows."""
+    return insert(table)
+
+
+@cache
+def update_of(table: Table) -> Update:
+    """Return the statement that replaces all columns but the key of the row `keyed` names."""
+    key = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
+    values: dict[str, Any] = {c.name: bindparam(c.name) for c in table.columns if not c.primary_key}
+    return update(table).where(*key).values(values)
+
+
+@cache
+def delete_of(table: Table) -> Delete:
+    """Return the statement that deletes the row that `keyed` names."""
+    key = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
+    return delete(table).where(*key)
+
+
+def keyed(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its key under the names that `update_of` and `delete_of` look for."""
+    return {
+        **{c.name: row[c.name] for c in table.columns if not c.primary_key and c.name in row},
+        **{f"key_{c.name}": row[c.name] for c in table.primary_key.columns},
+    }
+
+
+def put(session: Session, table: Table, row: Mapping[str, Any]) -> None:
+    """Replace the row with this key, or insert it. Only one writer runs, so nobody comes between.
+
+    No upsert statement: every dialect spells it differently.
+    """
+    if session.run(update_of(table), keyed(table, row)) == 0:
+        session.run(insert_into(table), row)
+
+
+@cache
+def delete_of_device(table: Table) -> Delete:
+    """Return the statement that deletes whatever hangs on one device."""
+    return delete(table).where(table.c.device_id == bindparam("key_device_id"))
+
+
+TOUCH = (
+    update(devices)
+    .where(
+        devices.c.device_id.in_(bindparam("ids", expanding=True)),
+        devices.c.last_seen < bindparam("seen"),
+    )
+    .values(last_seen=bindparam("seen"))
+)
+ANSWERED = (
+    update(devices)
+    .where(devices.c.device_id.in_(bindparam("ids", expanding=True)), devices.c.missed > 0)
+    .values(missed=0)
+)
+CONFIRM = delete(outbox).where(
+    outbox.c.stream_id == bindparam("key_stream_id"), outbox.c.seq <= bindparam("up_to_seq")
+)
+FORGET_CYCLE = delete(cycles).where(cycles.c.cycle_id == bindparam("key_cycle_id"))
+FORGET_OLD_CYCLES = delete(cycles).where(
+    cycles.c.number
+    < select(cycles.c.number)
+    .order_by(cycles.c.number.desc())
+    .limit(1)
+    .offset(bindparam("keep"))
+    .scalar_subquery()
+)
+"""Keeps `keep` + 1 cycles; with fewer there is no such row, and nothing is less than null."""
+
+
+@cache
+def repoint(table: Table) -> Update:
+    """Return the statement that lets everything of one device hang on another."""
+    return (
+        update(table)
+        .where(table.c.device_id == bindparam("from_id"))
+        .values(device_id=bindparam("into_id"))
+    )

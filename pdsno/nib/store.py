@@ -1,0 +1,181 @@
+"""`NIBStore`: the Network Information Base as everybody else sees it, wherever it is kept."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from pdsno.domain.entities import (
+    Claim,
+    ControllerRecord,
+    Device,
+    Event,
+    JoinTokenRecord,
+    Link,
+    LinkStatus,
+    OutboxRow,
+)
+from pdsno.domain.errors import LocalProtocolError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBReader, NIBTransaction, Page
+from pdsno.nib.backend import Backend
+from pdsno.nib.criteria import PAGE
+from pdsno.nib.place import open_backend
+
+_EVERYTHING = DeviceFilter()
+
+
+class NIBStore:
+    """A NIB (`ports.NIB`), opened or created at a path or URL.
+
+    A file path or `sqlite:///PATH` is kept in SQLite, `memory://` in this process only. Raises
+    InputError for any other URL, OperationError with one line for a file that cannot be used.
+    Safe to use from several threads; may be used as a context manager, which closes it.
+    """
+
+    def __init__(self, path_or_url: str | os.PathLike[str]) -> None:
+        self._backend: Backend | None = open_backend(path_or_url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for a transaction to end and release files and connections; idempotent."""
+        if self._backend is not None:
+            self._backend.close()
+            self._backend = None
+
+    def integrity_faults(self) -> tuple[str, ...]:
+        """Return what is wrong with the file itself, one line each; reads all of it."""
+        return self._open.integrity_faults()
+
+    @contextmanager
+    def transaction(self) -> Iterator[NIBTransaction]:
+        """Begin the one write transaction; see `ports.NIB`."""
+        with self._open.transaction() as transaction:
+            yield transaction
+
+    @contextmanager
+    def reading(self) -> Iterator[NIBReader]:
+        """Read several things of one and the same committed state."""
+        with self._open.reading() as reader:
+            yield reader
+
+    @property
+    def _open(self) -> Backend:
+        if self._backend is None:
+            raise LocalProtocolError("this NIB is closed")
+        return self._backend
+
+    # --- each call reads the newest committed state ------------------------------------------
+
+    def device(self, device_id: str) -> Device | None:
+        with self.reading() as reader:
+            return reader.device(device_id)
+
+    def devices(
+        self, where: DeviceFilter = _EVERYTHING, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Device]:
+        with self.reading() as reader:
+            return reader.devices(where, limit=limit, after=after)
+
+    def all_devices(self) -> tuple[Device, ...]:
+        with self.reading() as reader:
+            return reader.all_devices()
+
+    def interfaces(
+        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+    ) -> Page[DeviceInterface]:
+        with self.reading() as reader:
+            return reader.interfaces(device_id=device_id, limit=limit, after=after)
+
+    def links(
+        self,
+        *,
+        device_id: str | None = None,
+        status: LinkStatus | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[Link]:
+        with self.reading() as reader:
+            return reader.links(device_id=device_id, status=status, limit=limit, after=after)
+
+    def controllers(
+        self, *, role: Role | None = None, region: str | None = None
+    ) -> tuple[ControllerRecord, ...]:
+        with self.reading() as reader:
+            return reader.controllers(role=role, region=region)
+
+    def controller(self, controller_id: str) -> ControllerRecord | None:
+        with self.reading() as reader:
+            return reader.controller(controller_id)
+
+    def controller_by_key(self, key_id: str) -> ControllerRecord | None:
+        with self.reading() as reader:
+            return reader.controller_by_key(key_id)
+
+    def events(
+        self,
+        *,
+        after_seq: int = 0,
+        limit: int = PAGE,
+        event_type: str | None = None,
+        subject: str | None = None,
+        region: str | None = None,
+        newest_first: bool = False,
+    ) -> tuple[Event, ...]:
+        with self.reading() as reader:
+            return reader.events(
+                after_seq=after_seq,
+                limit=limit,
+                event_type=event_type,
+                subject=subject,
+                region=region,
+                newest_first=newest_first,
+            )
+
+    def claims(
+        self, *, device_id: str | None = None, reporter: str | None = None
+    ) -> tuple[Claim, ...]:
+        with self.reading() as reader:
+            return reader.claims(device_id=device_id, reporter=reporter)
+
+    def own_id(self, reporter: str, their_id: str) -> str | None:
+        with self.reading() as reader:
+            return reader.own_id(reporter, their_id)
+
+    def policy(self) -> Policy | None:
+        with self.reading() as reader:
+            return reader.policy()
+
+    def outbox(self, *, after_seq: int = 0, limit: int = PAGE) -> tuple[OutboxRow, ...]:
+        with self.reading() as reader:
+            return reader.outbox(after_seq=after_seq, limit=limit)
+
+    def outbox_tail(self) -> StreamTail:
+        with self.reading() as reader:
+            return reader.outbox_tail()
+
+    def applied_seq(self, sender: str, stream_id: str) -> int:
+        with self.reading() as reader:
+            return reader.applied_seq(sender, stream_id)
+
+    def address_outcomes(
+        self, cycle_id: str | None = None
+    ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
+        with self.reading() as reader:
+            return reader.address_outcomes(cycle_id)
+
+    def token(self, jti_sha256: str) -> JoinTokenRecord | None:
+        with self.reading() as reader:
+            return reader.token(jti_sha256)
+
+    def tokens(self) -> tuple[JoinTokenRecord, ...]:
+        with self.reading() as reader:
+            return reader.tokens()
