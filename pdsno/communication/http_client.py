@@ -1,0 +1,335 @@
+"""Messages to other controllers by REST: signed, retried, and the reply verified."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+
+from pdsno.communication.backoff import jittered
+from pdsno.communication.codec import (
+    MAX_MESSAGE_BYTES,
+    Draft,
+    ReplayGuard,
+    open_message,
+    parse_json,
+    seal,
+)
+from pdsno.communication.embedding import choose_credentials, require_loopback
+from pdsno.communication.problems import error_of
+from pdsno.domain.errors import (
+    InputError,
+    OperationError,
+    Refusal,
+    RefusedError,
+    RemoteProtocolError,
+    TransientError,
+)
+from pdsno.domain.identifiers import check_controller_id, new_message_id
+from pdsno.domain.messages import Message, MessageType
+from pdsno.domain.ports import Signer, Verifier
+
+log = structlog.get_logger()
+
+_CONNECT_TIMEOUT_S = 5.0
+_MOST_RETRY_AFTER_S = 30.0
+_POOL = 16
+_INFO_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """How a controller answered `GET /health`; true in a condition if it is well."""
+
+    controller_id: str
+    is_healthy: bool
+    detail: str
+    rtt_ms: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.is_healthy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Peer:
+    controller_id: str
+    url: str
+    session: requests.Session
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    retry_after_s: float | None
+
+
+class _RetryableError(TransientError):
+    """Worth another attempt, not before `wait_s` if the peer named a time."""
+
+    def __init__(self, text: str, wait_s: float | None = None) -> None:
+        super().__init__(text)
+        self.wait_s = wait_s
+
+
+class ControllerHTTPClient:
+    """Sends messages to registered controllers. Thread-safe; connections are pooled and reused.
+
+    After a connection error, a 5xx or a 429 it tries again `retries` times, 1, 2, 4, … s later
+    (± 20 %, or as late as the peer asks for). A message may therefore arrive more than once: each
+    attempt has its own message_id, unless the message is durable, and the receiver's inbox knows
+    those. Built without signer and verifier it is in embedding mode: this machine only.
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: Signer | None = None,
+        verifier: Verifier | None = None,
+        retries: int = 3,
+        timeout_s: float = 10.0,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._credentials = choose_credentials(signer, verifier)
+        self._retries = retries
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._peers: dict[str, _Peer] = {}
+        self._guard = ReplayGuard()
+
+    def register_controller(self, controller_id: str, url: str) -> None:
+        """Tell where a controller listens; a new URL replaces the old. Raises InputError."""
+        check_controller_id(controller_id)
+        url = _check_url(url)
+        if self._credentials.is_embedded:
+            require_loopback(urlsplit(url).hostname or "")
+        with self._lock:
+            known = self._peers.get(controller_id)
+            if known is not None and known.url == url:
+                return
+            self._peers[controller_id] = _Peer(
+                controller_id=controller_id, url=url, session=_session()
+            )
+        if known is not None:
+            known.session.close()
+
+    def unregister_controller(self, controller_id: str) -> None:
+        """Forget a controller and close its connections; idempotent."""
+        with self._lock:
+            peer = self._peers.pop(controller_id, None)
+        if peer is not None:
+            peer.session.close()
+
+    @property
+    def controllers(self) -> Mapping[str, str]:
+        """The registered controllers: ID to URL."""
+        with self._lock:
+            return {peer.controller_id: peer.url for peer in self._peers.values()}
+
+    def close(self) -> None:
+        """Forget all controllers and close their connections."""
+        for controller_id in self.controllers:
+            self.unregister_controller(controller_id)
+
+    def send(  # noqa: PLR0913 - the envelope's fields, by name
+        self,
+        *,
+        sender_id: str,
+        recipient_id: str,
+        message_type: MessageType,
+        payload: object,
+        correlation_id: str | None = None,
+        stream_id: str | None = None,
+        seq: int | None = None,
+        message_id: str | None = None,
+        timeout_s: float | None = None,
+        retries: int | None = None,
+    ) -> Message | None:
+        """Send a message and return the verified reply, or None if there is none.
+
+        `payload` is a mapping or a payload dataclass; `timeout_s` holds for each attempt. Raises
+        RefusedError if the peer (or we, for its reply) refused; InputError for a controller that
+        is not registered; TransientError when every attempt failed; ConflictError;
+        LocalProtocolError if the peer could not read us; RemoteProtocolError if we could not read
+        its reply.
+        """
+        peer = self._peer(recipient_id)
+        draft = Draft(
+            message_type=message_type,
+            sender_id=sender_id,
+            recipient_id=recipient_id,
+            payload=payload,
+            message_id=message_id or new_message_id(),
+            correlation_id=correlation_id,
+            stream_id=stream_id,
+            seq=seq,
+        )
+        left = self._retries if retries is None else retries
+        delay_s = 1.0
+        while True:
+            try:
+                return self._attempt(peer, draft, timeout_s or self._timeout_s)
+            except _RetryableError as error:
+                if left <= 0:
+                    raise TransientError(str(error)) from error
+                wait_s = jittered(delay_s) if error.wait_s is None else error.wait_s
+                log.info("rest_retry", peer=peer.controller_id, in_s=round(wait_s, 1), left=left)
+            left -= 1
+            delay_s *= 2
+            self._sleep(wait_s)
+            if stream_id is None and message_id is None:
+                # The first attempt may have been handled: the same ID again would be a replay.
+                draft = replace(draft, message_id=new_message_id())
+
+    def check_health(self, controller_id: str, *, timeout_s: float = 3.0) -> Health:
+        """Return whether a controller answers; raises only if it is not registered."""
+        peer = self._peer(controller_id)
+        started = time.monotonic()
+        try:
+            answer = self._exchange(peer, "GET", "/health", None, timeout_s, _INFO_BYTES)
+            body = parse_json(answer.body, _INFO_BYTES)
+        except OperationError as error:
+            return Health(controller_id=controller_id, is_healthy=False, detail=str(error))
+        rtt_ms = (time.monotonic() - started) * 1000
+        status = body.get("status") if isinstance(body, dict) else None
+        is_healthy = answer.status == requests.codes.ok and status == "ok"
+        detail = "ok" if is_healthy else f"{peer.url} answered {answer.status}, not as healthy"
+        return Health(
+            controller_id=controller_id, is_healthy=is_healthy, detail=detail, rtt_ms=rtt_ms
+        )
+
+    def get_info(self, controller_id: str, *, timeout_s: float = 3.0) -> Mapping[str, Any]:
+        """Return what a controller tells of itself; unsigned, so good for people only."""
+        peer = self._peer(controller_id)
+        answer = self._exchange(peer, "GET", "/info", None, timeout_s, _INFO_BYTES)
+        if answer.status != requests.codes.ok:
+            raise error_of(_name(peer), answer.status, answer.body)
+        value = parse_json(answer.body, _INFO_BYTES)
+        if not isinstance(value, dict):
+            raise RemoteProtocolError(f"{_name(peer)} answered /info with no JSON object")
+        return value
+
+    def _peer(self, controller_id: str) -> _Peer:
+        with self._lock:
+            peer = self._peers.get(controller_id)
+        if peer is None:
+            raise InputError(
+                f"no address is known for controller {controller_id}: "
+                f'call register_controller("{controller_id}", url) first'
+            )
+        return peer
+
+    def _attempt(self, peer: _Peer, draft: Draft, timeout_s: float) -> Message | None:
+        raw = seal(draft, self._credentials.signer, with_key=self._credentials.is_embedded)
+        path = f"/messages/{draft.message_type.value.lower()}"
+        answer = self._exchange(peer, "POST", path, raw, timeout_s, MAX_MESSAGE_BYTES)
+        if answer.status == requests.codes.no_content:
+            return None
+        if answer.status == requests.codes.ok:
+            return self._reply(answer.body, draft)
+        if 200 <= answer.status < 400:  # noqa: PLR2004 - HTTP's classes of answers
+            raise RemoteProtocolError(
+                f"{_name(peer)} answered {answer.status}: no controller there?"
+            )
+        error = error_of(_name(peer), answer.status, answer.body)
+        if isinstance(error, TransientError):
+            raise _RetryableError(str(error), answer.retry_after_s) from error
+        raise error
+
+    def _reply(self, raw: bytes, draft: Draft) -> Message:
+        reply = open_message(raw, self._credentials.verifier, recipient_id=draft.sender_id)
+        if reply.sender_id != draft.recipient_id:
+            raise RefusedError(
+                Refusal.IDENTITY_MISMATCH, f"{reply.sender_id} answered for {draft.recipient_id}"
+            )
+        if reply.correlation_id != draft.message_id:
+            raise RefusedError(Refusal.REPLAYED, "the reply is to another message")
+        self._guard.admit(reply, datetime.now(UTC))
+        return reply
+
+    def _exchange(
+        self, peer: _Peer, method: str, path: str, body: bytes | None, timeout_s: float, limit: int
+    ) -> _Answer:
+        deadline = time.monotonic() + timeout_s
+        headers = {"Content-Type": "application/jose+json"} if body is not None else {}
+        try:
+            with peer.session.request(
+                method,
+                peer.url + path,
+                data=body,
+                headers=headers,
+                timeout=(min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = _content(peer, response, deadline, limit)
+                wait_s = _retry_after_s(response.headers.get("Retry-After"))
+                return _Answer(status=response.status_code, body=content, retry_after_s=wait_s)
+        except requests.RequestException as error:
+            raise _RetryableError(_unreachable(peer, error, timeout_s)) from error
+
+
+def _content(peer: _Peer, response: requests.Response, deadline: float, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(64 * 1024):
+        size += len(chunk)
+        if size > limit:
+            raise RemoteProtocolError(f"{_name(peer)} answered with more than {limit} bytes")
+        if time.monotonic() > deadline:
+            raise _RetryableError(f"{_name(peer)} took too long to answer")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    # Neither proxies nor .netrc of whoever runs us, and no cookies: sessions are shared by threads.
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=0)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _check_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise InputError(f"{url!r} is no URL of a controller: http://HOST:PORT")
+    return url.rstrip("/")
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    if value is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return min(max(float(value), 0.0), _MOST_RETRY_AFTER_S)
+    return None
+
+
+def _name(peer: _Peer) -> str:
+    return f"{peer.controller_id} at {peer.url}"
+
+
+def _unreachable(peer: _Peer, error: requests.RequestException, timeout_s: float) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return f"{_name(peer)} does not answer: is the host up and the port open?"
+    if isinstance(error, requests.Timeout):
+        return f"{_name(peer)} did not answer within {timeout_s:g} s"
+    if isinstance(error, requests.ConnectionError):
+        return f"cannot reach {_name(peer)}: is it running there?"
+    return f"exchange with {_name(peer)} failed: {type(error).__name__}"

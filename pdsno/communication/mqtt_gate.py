@@ -1,0 +1,83 @@
+"""Between MQTT and handlers: everything out is sealed, nothing in passes unchecked."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import structlog
+
+from pdsno.communication.codec import Draft, ReplayGuard, is_replayable, open_message, seal
+from pdsno.communication.embedding import Credentials
+from pdsno.communication.subscriptions import Incoming, Sink
+from pdsno.domain.errors import PDSNOError, RefusedError, RemoteProtocolError
+from pdsno.domain.messages import Handler, Message
+
+log = structlog.get_logger()
+
+
+class MessageGate:
+    """Seals and opens messages of one controller. `refused` counts by reason, `failed` handlers."""
+
+    def __init__(self, controller_id: str, credentials: Credentials) -> None:
+        self._controller_id = controller_id
+        self._credentials = credentials
+        self.refused: Counter[str] = Counter()
+        self.failed = 0
+
+    def seal(self, draft: Draft) -> bytes:
+        """Return the signed bytes of a message."""
+        credentials = self._credentials
+        return seal(draft, credentials.signer, with_key=credentials.is_embedded)
+
+    def sink(self, handler: Handler) -> Sink:
+        """Return what takes raw messages of one subscription and calls its handler."""
+        guard = ReplayGuard()
+
+        def take(incoming: Incoming) -> None:
+            message = self._checked(incoming, guard)
+            if message is not None:
+                self._handle(handler, message)
+
+        return take
+
+    def _checked(self, incoming: Incoming, guard: ReplayGuard) -> Message | None:
+        try:
+            message = open_message(
+                incoming.payload,
+                self._credentials.verifier,
+                recipient_id=self._controller_id,
+                topic=incoming.topic,
+            )
+            if not is_replayable(message):
+                guard.admit(message, datetime.now(UTC))
+        except RefusedError as error:
+            self._refuse(incoming, error.reason.value, error)
+        except RemoteProtocolError as error:
+            self._refuse(incoming, "MALFORMED", error)
+        else:
+            return message
+        return None
+
+    def _refuse(self, incoming: Incoming, reason: str, error: PDSNOError) -> None:
+        self.refused[reason] += 1
+        log.warning(
+            "mqtt_message_refused",
+            controller_id=self._controller_id,
+            topic=incoming.topic,
+            reason=reason,
+            error=str(error),
+        )
+
+    def _handle(self, handler: Handler, message: Message) -> None:
+        with structlog.contextvars.bound_contextvars(
+            controller_id=self._controller_id,
+            sender_id=message.sender_id,
+            correlation_id=message.correlation_id or message.message_id,
+        ):
+            try:
+                handler(message)
+            except PDSNOError as error:
+                self.failed += 1
+                log.warning("mqtt_handler_failed", topic=message.topic, error=str(error))
+            except Exception:
+                self.failed += 1
+                log.exception("mqtt_handler_crashed", topic=message.topic)

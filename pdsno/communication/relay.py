@@ -1,0 +1,324 @@
+"""The outbox on its way to the parent: in order, by one transport at a time, nothing lost.
+
+A row leaves the outbox only when the receiver said that it has applied it. What a broker
+acknowledged and lost, what a parent forgot: the relay hears of it and sends again, or asks for a
+snapshot.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from pdsno.communication.backoff import Backoff
+from pdsno.communication.relay_state import Outbox, RelayState, Verdict, judge
+from pdsno.communication.transports import DurableTransport
+from pdsno.domain.entities import OutboxRow
+from pdsno.domain.errors import PDSNOError, TransientError
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.ports import NIB
+
+log = structlog.get_logger()
+
+Confirm = Callable[[], StreamTail | None]
+"""Asks the parent how far it has applied our stream; None if it does not know the stream.
+
+Raises TransientError if it cannot be asked.
+"""
+
+_BATCH = 50
+_IDLE_S = 5.0
+_URGENT_S = 0.25
+
+
+class OutboxRelay:
+    """Delivers `nib.outbox()` through the first of `transports` that works.
+
+    A transport that does not say what was applied (MQTT) is followed, `confirm_after_s` later, by
+    `confirm`; if the receiver lacks something, it is sent again, the last transport first. Every
+    `check_every_s` without traffic `confirm` is asked as well, so that a parent that lost its
+    database is found out. What it needs and we no longer have: `on_snapshot_needed` must enqueue
+    a full report before it returns. After a failure it waits 1, 2, 4, … 30 s, or for `wake`.
+    """
+
+    def __init__(
+        self,
+        nib: NIB,
+        transports: Sequence[DurableTransport],
+        confirm: Confirm,
+        *,
+        on_snapshot_needed: Callable[[], None],
+        confirm_after_s: float = 2.0,
+        resend_after_s: float = 60.0,
+        check_every_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._nib = nib
+        self._transports = tuple(transports)
+        self._confirm = confirm
+        self._on_snapshot_needed = on_snapshot_needed
+        self._confirm_after_s = confirm_after_s
+        self._resend_after_s = resend_after_s
+        self._check_every_s = check_every_s
+        self._clock = clock
+        self._backoff = Backoff(first_s=1, most_s=30)
+        # Where we are; only `step` touches these, under the lock.
+        self._stepping = threading.Lock()
+        self._stream_id = ""
+        self._sent = 0
+        self._again_until = 0
+        self._snapshot_until = 0
+        self._unconfirmed_since: float | None = None
+        self._checked_at = clock()
+        self._snapshot_after: int | None = None
+        self._setback: int | None = None
+        self._was_ahead = False
+        # The thread.
+        self._changed = threading.Condition()
+        self._is_woken = False
+        self._is_urgent = False
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # --- for others ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Relay in the background; idempotent."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the delivery under way and join; idempotent. Rows stay in the outbox."""
+        thread, self._thread = self._thread, None
+        with self._changed:
+            self._stopping.set()
+            self._changed.notify_all()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def wake(self) -> None:
+        """Try now: something was enqueued, or a transport has come back."""
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
+
+    def heard(self, position: StreamTail) -> None:
+        """Take the receiver's word for what it applied, come by another way (its status)."""
+        outbox = self._outbox()
+        if judge(position, outbox, 0) is Verdict.GOOD:
+            self._forget_rows(position)
+
+    def state(self) -> RelayState:
+        """Return how far the outbox has come."""
+        outbox = self._outbox()
+        if outbox.first > outbox.tail:
+            return RelayState.CONFIRMED
+        is_sent = self._stream_id == outbox.stream_id and self._sent >= outbox.tail
+        return RelayState.DELIVERED if is_sent else RelayState.QUEUED
+
+    def flush(self, timeout_s: float) -> RelayState:
+        """Wait, at most so long, until all is confirmed; returns how far it came."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._is_urgent = self._is_woken = True
+            self._changed.notify_all()
+        try:
+            while (state := self.state()) is not RelayState.CONFIRMED:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                with self._changed:
+                    self._changed.wait(min(left, 0.1))
+        finally:
+            self._is_urgent = False
+        return state
+
+    def step(self) -> float:
+        """Do what can be done now; returns in how many seconds there is something to do.
+
+        Raises PDSNOError after a failure: wait longer then. One caller at a time.
+        """
+        with self._stepping:
+            self._follow_stream()
+            if self._deliver_rows():
+                self._backoff.reset()
+            return self._settle()
+
+    # --- delivery --------------------------------------------------------------------------
+
+    def _outbox(self) -> Outbox:
+        # The tail first: rows that come in between only make `first` too small to matter.
+        tail = self._nib.outbox_tail()
+        rows = self._nib.outbox(after_seq=0, limit=1)
+        first = rows[0].seq if rows else tail.seq + 1
+        return Outbox(stream_id=tail.stream_id, tail=max(tail.seq, first - 1), first=first)
+
+    def _follow_stream(self) -> None:
+        stream_id = self._nib.outbox_tail().stream_id
+        if stream_id != self._stream_id:
+            self._stream_id = stream_id
+            self._sent = self._again_until = self._snapshot_until = 0
+            self._unconfirmed_since = self._snapshot_after = self._setback = None
+
+    def _deliver_rows(self) -> bool:
+        """Hand over what was not yet; True if anything was."""
+        delivered = False
+        while not self._stopping.is_set():
+            rows = self._nib.outbox(after_seq=self._sent, limit=_BATCH)
+            for row in rows:
+                if self._stopping.is_set():
+                    return delivered
+                position = self._deliver(row)
+                delivered = True
+                self._sent = row.seq
+                if position is None:
+                    self._unconfirmed_since = self._unconfirmed_since or self._clock()
+                elif self._take(position):
+                    break
+            if not rows:
+                return delivered
+        return delivered
+
+    def _deliver(self, row: OutboxRow) -> StreamTail | None:
+        # What got lost by the first transport goes by the last one.
+        order = self._transports[::-1] if row.seq <= self._again_until else self._transports
+        failures: list[str] = []
+        for transport in order:
+            if not transport.is_available():
+                continue
+            try:
+                return transport.deliver(row)
+            except PDSNOError as error:
+                failures.append(f"{transport.name}: {error}")
+        raise TransientError("; ".join(failures) or "no transport to the parent is available")
+
+    # --- what the receiver says ------------------------------------------------------------
+
+    def _settle(self) -> float:
+        """Ask the receiver when it is time to; returns when to look again."""
+        now = self._clock()
+        due = self._due()
+        if now < due:
+            return min(due - now, _IDLE_S)
+        if self._nib.outbox_tail().seq == 0:
+            self._checked_at = now
+            return _IDLE_S
+        try:
+            position = self._confirm()
+        except PDSNOError:
+            self._resend_if_overdue(now)
+            raise
+        self._unconfirmed_since = None
+        self._backoff.reset()
+        if position is None or position.stream_id != self._stream_id:
+            position = StreamTail(stream_id=self._stream_id, seq=0)
+        return 0.0 if self._take(position) else _IDLE_S
+
+    def _due(self) -> float:
+        if self._unconfirmed_since is None:
+            return self._checked_at + self._check_every_s
+        wait_s = min(self._confirm_after_s, _URGENT_S) if self._is_urgent else self._confirm_after_s
+        return self._unconfirmed_since + wait_s
+
+    def _resend_if_overdue(self, now: float) -> None:
+        since = self._unconfirmed_since
+        if since is not None and now - since >= self._resend_after_s:
+            self._go_back_to(0)
+
+    def _take(self, position: StreamTail) -> bool:
+        """Act on the receiver's position; True if there is something to send again or anew."""
+        self._checked_at = self._clock()
+        outbox = self._outbox()
+        verdict = judge(position, outbox, self._sent)
+        if verdict is Verdict.AHEAD:
+            self._tell_ahead(position, outbox)
+        if verdict in (Verdict.AHEAD, Verdict.OTHER_STREAM):
+            return False
+        if verdict is not Verdict.LOST:
+            self._forget_rows(position)
+        if verdict is Verdict.GOOD:
+            self._sent = position.seq
+            self._unconfirmed_since = self._setback = self._snapshot_after = None
+            return False
+        if self._sent < self._snapshot_until:
+            return False  # the snapshot that helps is still to be sent
+        if verdict is Verdict.LOST:
+            self._go_back_to(self._snapshot_start(outbox))
+            self._snapshot_until = max(self._nib.outbox_tail().seq, self._sent + 1)
+        else:
+            self._go_back_to(position.seq)
+        self._check_progress(position.seq)
+        return True
+
+    def _check_progress(self, seq: int) -> None:
+        """Raise TransientError, to wait before sending, if the receiver has not moved since."""
+        was, self._setback = self._setback, seq
+        if was == seq:
+            raise TransientError(f"the parent stays at message {seq} of our stream")
+
+    def _go_back_to(self, seq: int) -> None:
+        log.info("relay_sends_again", after_seq=seq, up_to_seq=self._sent)
+        self._again_until = max(self._again_until, self._sent)
+        self._sent = seq
+        self._unconfirmed_since = None
+
+    def _snapshot_start(self, outbox: Outbox) -> int:
+        """Return the seq behind which a snapshot stands; has one enqueued if there is none yet.
+
+        It holds all that the rows before it did, so they need not be sent any more.
+        """
+        if self._snapshot_after is None:
+            log.warning("relay_snapshot_needed", stream_id=outbox.stream_id, first_seq=outbox.first)
+            self._on_snapshot_needed()
+            self._snapshot_after = outbox.tail
+        return self._snapshot_after
+
+    def _forget_rows(self, position: StreamTail) -> None:
+        if not self._nib.outbox(after_seq=0, limit=1):
+            return
+        with self._nib.transaction() as tx:
+            tx.confirm(position.stream_id, position.seq)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _tell_ahead(self, position: StreamTail, outbox: Outbox) -> None:
+        if not self._was_ahead:
+            self._was_ahead = True
+            log.error(
+                "relay_receiver_ahead",
+                applied=position.seq,
+                last=outbox.tail,
+                detail="our database is older than what the parent has applied from it: a "
+                "restored one must start a new stream",
+            )
+
+    # --- the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self._changed:
+                self._is_woken = False
+            self._pause(self._guarded_step())
+
+    def _guarded_step(self) -> float:
+        try:
+            wait_s = self.step()
+        except PDSNOError as error:
+            wait_s = self._backoff.next_s()
+            log.info("relay_waits", error=str(error), in_s=round(wait_s, 1))
+        except Exception:
+            wait_s = self._backoff.next_s()
+            log.exception("relay_crashed", in_s=round(wait_s, 1))
+        return wait_s
+
+    def _pause(self, wait_s: float) -> None:
+        with self._changed:
+            deadline = time.monotonic() + wait_s
+            while not (self._stopping.is_set() or self._is_woken):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)

@@ -1,0 +1,158 @@
+"""An ASGI application under uvicorn in a thread of its own."""
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+import uvicorn
+
+from pdsno.domain.errors import OperationError
+
+log = structlog.get_logger()
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+_BACKLOG = 256
+_GRACE_S = 5
+_HEADER_BYTES = 16 * 1024
+_KEEP_ALIVE_S = 15
+
+
+class _Server(uvicorn.Server):
+    """Tells when it serves."""
+
+    def __init__(self, settings: uvicorn.Config, is_serving: threading.Event) -> None:
+        super().__init__(settings)
+        self._is_serving = is_serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._is_serving.set()
+
+
+class RestRunner:
+    """Serves an application on one address until stopped.
+
+    `port` 0 takes a free port; the attribute `port` tells which once `start` has returned. Can be
+    started again after it was stopped.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        host: str,
+        port: int,
+        name: str = "rest",
+        limit_concurrency: int = 200,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._app = app
+        self._name = name
+        self._limit_concurrency = limit_concurrency
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether requests are answered."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Return once it serves; idempotent.
+
+        Raises OperationError naming address and remedy if it cannot listen there.
+        """
+        if self.is_serving:
+            return
+        listener = _listen(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        is_serving = threading.Event()
+        self._server = _Server(self._settings(), is_serving)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._server, listener), name=self._name, daemon=True
+        )
+        self._thread.start()
+        while not is_serving.wait(0.05):
+            if not self._thread.is_alive():
+                raise OperationError(
+                    f"the server on {self.host}:{self.port} ended at once: see log"
+                )
+
+    def stop(self) -> None:
+        """Answer what was asked, for 5 seconds at most, then close; idempotent."""
+        thread, server = self._thread, self._server
+        if thread is None or server is None:
+            return
+        server.should_exit = True
+        if thread is not threading.current_thread():
+            thread.join()
+        self._thread = self._server = None
+
+    def wait(self) -> None:
+        """Block until it has stopped."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _settings(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            self._app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            # Nobody in front of us may say where a request comes from.
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            limit_concurrency=self._limit_concurrency,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_GRACE_S,
+            h11_max_incomplete_event_size=_HEADER_BYTES,
+        )
+
+    def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        try:
+            server.run(sockets=[listener])
+        except Exception:
+            log.exception("rest_server_crashed", host=self.host, port=self.port)
+        finally:
+            listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener: socket.socket | None = None
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as error:
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.close()
+        raise OperationError(f"cannot listen on {host}:{port}: {_remedy(error)}") from error
+    return listener
+
+
+def _remedy(error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return "the port is taken; stop what listens there (ss -ltnp) or choose another port"
+    if number == errno.EACCES:
+        return "ports below 1024 need root; choose a higher port"
+    if number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror | UnicodeError):
+        return "this machine has no such address; ip address shows those it has"
+    return os.strerror(number) if number else str(error)

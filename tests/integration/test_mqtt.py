@@ -1,0 +1,446 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from pdsno.communication import topics
+from pdsno.communication.broker import Mosquitto, MosquittoSettings
+from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.domain.errors import InputError, OperationError, Refusal, TransientError
+from pdsno.domain.messages import Message, MessageType
+from pdsno.signing import SigningKey
+from tests.integration.waiting import holds_for, wait_until
+from tests.unit.communication.keys import TableVerifier
+
+EVENT = MessageType.SYSTEM_EVENT
+NewClient = Callable[..., ControllerMQTTClient]
+
+
+@dataclass
+class Ears:
+    """A handler that remembers."""
+
+    messages: list[Message] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+
+    def __call__(self, message: Message) -> None:
+        self.messages.append(message)
+        self.threads.add(threading.current_thread().name)
+
+    @property
+    def numbers(self) -> list[int]:
+        return [message.payload["n"] for message in self.messages]
+
+
+@pytest.fixture
+def new_client(broker: Mosquitto, broker_settings: MosquittoSettings) -> Iterator[NewClient]:
+    assert broker.pid
+    clients: list[ControllerMQTTClient] = []
+
+    def make(
+        controller_id: str, *, connect: bool = True, **options: object
+    ) -> ControllerMQTTClient:
+        client = ControllerMQTTClient(
+            controller_id,
+            "127.0.0.1",
+            broker_settings.port,
+            **options,  # type: ignore[arg-type]
+        )
+        clients.append(client)
+        if connect:
+            client.connect()
+        return client
+
+    yield make
+    for client in clients:
+        client.disconnect()
+
+
+def test_a_published_message_reaches_its_subscriber_verified(new_client: NewClient) -> None:
+    ears, topic = Ears(), "pdsno/discovery/zone-A/lc"
+    new_client("rc").subscribe(topic, ears)
+    sent = new_client("lc").publish(
+        topic, MessageType.DISCOVERY_REPORT, {"n": 1}, stream_id="s", seq=4, recipient_id="rc"
+    )
+    assert sent.has_subscribers
+    wait_until(lambda: ears.messages)
+    message = ears.messages[0]
+    assert (message.sender_id, message.topic, message.seq) == ("lc", topic, 4)
+    assert message.message_id == sent.message_id
+
+
+def test_publish_returns_after_the_broker_answered(new_client: NewClient) -> None:
+    assert not new_client("lc").publish("pdsno/events/nobody", EVENT, {}).has_subscribers
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reached"),
+    [
+        (topics.discovery_all("zone-A"), {1, 2}),
+        ("pdsno/+/zone-A/lc1", {1}),
+        ("pdsno/#", {1, 2, 3, 4}),
+        ("pdsno/status/#", {4}),
+    ],
+)
+def test_wildcards_select_topics(new_client: NewClient, wanted: str, reached: set[int]) -> None:
+    ears = Ears()
+    receiver = new_client("rc")
+    receiver.subscribe(wanted, ears)
+    receiver.subscribe("end", ears)
+    targets = [
+        ("lc1", "pdsno/discovery/zone-A/lc1"),
+        ("lc2", "pdsno/discovery/zone-A/lc2"),
+        ("lc3", "pdsno/discovery/zone-B/lc3"),
+        ("lc4", "pdsno/status/lc4"),
+    ]
+    for number, (name, topic) in enumerate(targets, 1):
+        new_client(name).publish(topic, EVENT, {"n": number})
+    new_client("lc1").publish("end", EVENT, {"n": 0})
+    wait_until(lambda: 0 in ears.numbers)
+    assert set(ears.numbers) == reached | {0}
+    assert len(ears.numbers) == len(set(ears.numbers))
+
+
+def test_overlapping_subscriptions_each_get_the_message_once(new_client: NewClient) -> None:
+    wide, narrow = Ears(), Ears()
+    receiver = new_client("rc")
+    receiver.subscribe("pdsno/#", wide)
+    receiver.subscribe("pdsno/events/system", narrow)
+    sender = new_client("lc")
+    for number in range(5):
+        sender.publish(topics.events_system(), EVENT, {"n": number})
+    wait_until(lambda: len(wide.messages) >= 5 and len(narrow.messages) >= 5)
+    assert holds_for(lambda: len(wide.messages) == len(narrow.messages) == 5, 0.2)
+
+
+def test_subscriptions_and_their_qos_survive_the_brokers_death(
+    broker: Mosquitto, new_client: NewClient
+) -> None:
+    ears = {0: Ears(), 1: Ears(), 2: Ears()}
+    receiver, sender = new_client("rc"), new_client("lc")
+    for qos, handler in ears.items():
+        receiver.subscribe(f"pdsno/events/q{qos}", handler, qos=qos)
+    assert broker.pid
+    os.kill(broker.pid, signal.SIGKILL)
+    wait_until(lambda: broker.restarts == 1, "the broker")
+    wait_until(lambda: receiver.is_connected and sender.is_connected, "both clients")
+    delivered: list[int] = []
+    connection = receiver._connection
+    original = connection._queue  # type: ignore[union-attr]
+
+    def spy(incoming: object) -> None:
+        delivered.append(incoming.qos)  # type: ignore[attr-defined]
+        original(incoming)
+
+    connection._queue = spy  # type: ignore[union-attr]
+    for qos in ears:
+        sender.publish(f"pdsno/events/q{qos}", EVENT, {"n": qos}, qos=2)
+    wait_until(lambda: all(handler.messages for handler in ears.values()), "the messages")
+    assert sorted(delivered) == [0, 1, 2]
+
+
+def test_a_message_published_while_the_receiver_is_away_is_kept_for_it(
+    new_client: NewClient,
+) -> None:
+    receiver, sender, ears = new_client("rc"), new_client("lc"), Ears()
+    receiver.subscribe(topics.events_system(), ears)
+    receiver.disconnect()
+    sender.publish(topics.events_system(), EVENT, {"n": 1})
+    receiver.connect()
+    wait_until(lambda: ears.numbers == [1])
+
+
+def test_a_message_that_came_before_its_subscriber_waits_for_it(new_client: NewClient) -> None:
+    new_client("rc").subscribe(topics.events_system(), Ears())
+    sender, ears = new_client("lc"), Ears()
+    for client in [new_client("rc")]:
+        client.disconnect()
+    # Both clients of "rc" leave: the session stays.
+    restarted = _reconnected(new_client)
+    sender.publish(topics.events_system(), EVENT, {"n": 1})
+    time.sleep(0.2)
+    restarted.subscribe(topics.events_system(), ears)
+    wait_until(lambda: ears.numbers == [1])
+
+
+def _reconnected(new_client: NewClient) -> ControllerMQTTClient:
+    return new_client("rc")
+
+
+def test_handlers_run_in_order_off_the_network_thread(new_client: NewClient) -> None:
+    ears = Ears()
+    new_client("rc").subscribe(topics.events_system(), ears)
+    sender = new_client("lc")
+    for number in range(100):
+        sender.publish(topics.events_system(), EVENT, {"n": number})
+    wait_until(lambda: len(ears.messages) == 100)
+    assert ears.numbers == list(range(100))
+    assert ears.threads == {"mqtt-rc"}
+
+
+def test_a_slow_handler_does_not_stop_publishing_or_keepalive(new_client: NewClient) -> None:
+    release, client = threading.Event(), new_client("rc")
+    handled: list[int] = []
+
+    def slow(message: Message) -> None:
+        release.wait(10)
+        client.publish("pdsno/events/answer", EVENT, {})  # from the handler itself
+        handled.append(message.payload["n"])
+
+    client.subscribe(topics.events_system(), slow)
+    sender = new_client("lc")
+    for number in range(50):
+        sender.publish(topics.events_system(), EVENT, {"n": number})
+    assert client.publish("pdsno/events/other", EVENT, {})
+    release.set()
+    wait_until(lambda: len(handled) == 50)
+    assert handled == list(range(50))
+
+
+def test_a_handler_that_crashes_does_not_stop_the_next_message(new_client: NewClient) -> None:
+    ears, receiver = Ears(), new_client("rc")
+
+    def crash_first(message: Message) -> None:
+        if message.payload["n"] == 0:
+            raise RuntimeError("a bug")
+        ears(message)
+
+    receiver.subscribe(topics.events_system(), crash_first)
+    sender = new_client("lc")
+    sender.publish(topics.events_system(), EVENT, {"n": 0})
+    sender.publish(topics.events_system(), EVENT, {"n": 1})
+    wait_until(lambda: ears.numbers == [1])
+    assert receiver.counts["handler_failed"] == 1
+
+
+def test_only_rightly_signed_messages_reach_a_handler(new_client: NewClient) -> None:
+    lc_key, rc_key, thief_key = (SigningKey.generate() for _ in range(3))
+    verifier = TableVerifier({"lc": lc_key, "rc": rc_key})
+    receiver, ears = new_client("rc", signer=rc_key, verifier=verifier), Ears()
+    receiver.subscribe("pdsno/#", ears)
+    honest = new_client("lc", signer=lc_key, verifier=verifier)
+    thief = new_client("thief", signer=thief_key, verifier=verifier)
+    thief.publish("pdsno/status/thief", EVENT, {"n": -1})
+    thief._gate._credentials = honest._gate._credentials
+    thief.publish("pdsno/status/lc", EVENT, {"n": -2})
+    honest.publish("pdsno/status/other", EVENT, {"n": -3})
+    honest.publish("pdsno/status/lc", EVENT, {"n": 1}, recipient_id="gc")
+    honest.publish("pdsno/status/lc", EVENT, {"n": 2})
+    wait_until(lambda: ears.messages)
+    assert ears.numbers == [2]
+    wait_until(lambda: sum(receiver.refused.values()) == 4)
+    assert receiver.refused[Refusal.WRONG_RECIPIENT] == 1
+    assert receiver.refused[Refusal.IDENTITY_MISMATCH] >= 1
+
+
+def publish_raw(settings: MosquittoSettings, topic: str, payload: bytes) -> None:
+    subprocess.run(
+        ["mosquitto_pub", "-V", "5", "-h", "127.0.0.1", "-p", str(settings.port), "-q", "1"]
+        + ["-t", topic, "-s"],
+        input=payload,
+        check=True,
+        timeout=20,
+    )
+
+
+def test_garbage_is_refused_and_counted(
+    new_client: NewClient, broker_settings: MosquittoSettings
+) -> None:
+    receiver, ears = new_client("rc"), Ears()
+    receiver.subscribe("pdsno/#", ears)
+    publish_raw(broker_settings, "pdsno/events/system", b"\x00\xff")
+    publish_raw(broker_settings, "pdsno/events/system", b'{"n": 1}')
+    new_client("lc").publish("pdsno/events/system", EVENT, {"n": 2})
+    wait_until(lambda: ears.numbers == [2])
+    assert receiver.refused == {"MALFORMED": 1, "UNSIGNED": 1}
+
+
+def test_a_replayed_message_is_refused(
+    new_client: NewClient, broker_settings: MosquittoSettings
+) -> None:
+    receiver, ears, raw = new_client("rc"), Ears(), []
+    receiver.subscribe("pdsno/#", ears)
+    receiver._connection.subscriptions._entries.insert(  # type: ignore[union-attr]
+        0, _recording(raw)
+    )
+    new_client("lc").publish("pdsno/events/system", EVENT, {"n": 1})
+    wait_until(lambda: ears.messages)
+    publish_raw(broker_settings, "pdsno/events/system", raw[0])
+    wait_until(lambda: receiver.refused == {"REPLAYED": 1})
+    assert ears.numbers == [1]
+
+
+def _recording(raw: list[bytes]) -> object:
+    from pdsno.communication.subscriptions import Subscription  # noqa: PLC0415 - one test's
+
+    return Subscription("pdsno/#", 1, lambda incoming: raw.append(incoming.payload))
+
+
+def test_too_large_a_message_is_refused_before_it_leaves(new_client: NewClient) -> None:
+    client = new_client("lc")
+    with pytest.raises(OperationError, match="too large"):
+        client.publish("pdsno/events/system", EVENT, {"x": "y" * 2_000_000})
+    assert client.is_connected
+
+
+def test_a_large_report_passes(new_client: NewClient) -> None:
+    ears, topic = Ears(), "pdsno/discovery/zone-A/lc"
+    new_client("rc").subscribe(topic, ears)
+    new_client("lc").publish(topic, MessageType.DISCOVERY_REPORT, {"x": "y" * 4_000_000})
+    wait_until(lambda: ears.messages)
+
+
+def test_retained_state_reaches_later_subscribers_and_every_reconnect(
+    broker: Mosquitto, new_client: NewClient
+) -> None:
+    new_client("gc").publish(
+        topics.policy_global(), MessageType.POLICY_UPDATE, {"n": 1}, retain=True
+    )
+    receiver, ears = new_client("rc"), Ears()
+    receiver.subscribe(topics.policy_global(), ears)
+    wait_until(lambda: ears.numbers == [1])
+    time.sleep(6)  # mosquitto saves every 5 s
+    assert broker.pid
+    os.kill(broker.pid, signal.SIGKILL)
+    wait_until(lambda: ears.numbers == [1, 1], "the policy again")
+    assert receiver.refused == {}
+
+
+def test_the_will_of_a_killed_controller_is_published_signed(
+    new_client: NewClient, broker_settings: MosquittoSettings
+) -> None:
+    watcher, ears = new_client("rc"), Ears()
+    watcher.subscribe(topics.status_all(), ears)
+    program = f"""
+import time
+from pdsno.communication import topics
+from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.domain.messages import MessageType
+client = ControllerMQTTClient("lc", "127.0.0.1", {broker_settings.port})
+client.set_will(topics.status("lc"), lambda: {{"state": "offline"}}, delay_s=0)
+client.connect()
+client.publish(topics.status("lc"), MessageType.STATUS, {{"state": "online"}}, retain=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL) as victim:
+        try:
+            wait_until(lambda: ears.messages, "the status", timeout_s=30)
+            assert ears.messages[-1].payload == {"state": "online"}
+        finally:
+            victim.kill()
+    wait_until(lambda: ears.messages[-1].payload == {"state": "offline"}, "the will")
+    late = Ears()
+    new_client("gc").subscribe(topics.status("lc"), late)
+    wait_until(lambda: late.messages)
+    assert late.messages[0].payload == {"state": "offline"}
+
+
+def test_an_orderly_disconnect_publishes_no_will(new_client: NewClient) -> None:
+    watcher, ears = new_client("rc"), Ears()
+    watcher.subscribe(topics.status_all(), ears)
+    client = new_client("lc", connect=False)
+    client.set_will(topics.status("lc"), lambda: {"state": "offline"}, delay_s=0)
+    client.connect()
+    client.disconnect()
+    assert holds_for(lambda: not ears.messages, 0.3)
+
+
+def test_clients_with_equal_broker_and_id_share_one_connection(new_client: NewClient) -> None:
+    first, second, ears = new_client("lc"), new_client("lc"), Ears()
+    assert first._connection is second._connection
+    first.subscribe(topics.events_system(), ears)
+    first.disconnect()
+    assert not first.is_connected
+    assert second.is_connected
+    second.publish(topics.events_system(), EVENT, {"n": 1})
+    assert holds_for(lambda: not ears.messages, 0.2)
+    second.disconnect()
+    assert not [t for t in threading.enumerate() if t.name == "mqtt-lc"]
+
+
+def test_a_will_set_on_a_live_connection_is_told_to_the_broker(new_client: NewClient) -> None:
+    client = new_client("lc")
+    generations = client._connection.state.generation  # type: ignore[union-attr]
+    client.set_will(topics.status("lc"), lambda: {"state": "offline"})
+    wait_until(lambda: client.is_connected, "the new connection")
+    assert client._connection.state.generation == generations + 1  # type: ignore[union-attr]
+
+
+def test_callbacks_run_after_each_connect(broker: Mosquitto, new_client: NewClient) -> None:
+    client, calls = new_client("lc"), []
+
+    def announce() -> None:
+        client.publish("pdsno/status/lc", MessageType.STATUS, {})
+        calls.append(threading.current_thread().name)
+
+    client.on_connect(announce)
+    wait_until(lambda: len(calls) == 1)
+    assert broker.pid
+    os.kill(broker.pid, signal.SIGKILL)
+    wait_until(lambda: len(calls) == 2, "the reconnect")
+    assert set(calls) == {"mqtt-lc"}
+
+
+def test_unsubscribing_ends_delivery(new_client: NewClient) -> None:
+    receiver, sender, ears = new_client("rc"), new_client("lc"), Ears()
+    receiver.subscribe(topics.events_system(), ears)
+    sender.publish(topics.events_system(), EVENT, {"n": 1})
+    wait_until(lambda: ears.messages)
+    receiver.unsubscribe(topics.events_system())
+    wait_until(lambda: not sender.publish(topics.events_system(), EVENT, {"n": 2}).has_subscribers)
+    assert ears.numbers == [1]
+
+
+def test_an_unreachable_broker_is_one_clear_line(free_port: int) -> None:
+    client = ControllerMQTTClient("lc", "127.0.0.1", free_port)
+    with pytest.raises(TransientError) as caught:
+        client.connect(timeout_s=0.5)
+    text = str(caught.value)
+    assert f"cannot reach the MQTT broker at 127.0.0.1:{free_port}: Connection refused" in text
+    assert "\n" not in text
+    with pytest.raises(TransientError, match="not connected"):
+        client.publish("pdsno/events/system", EVENT, {})
+
+
+def test_connecting_without_waiting_succeeds_once_the_broker_is_there(
+    broker_settings: MosquittoSettings,
+) -> None:
+    client, ears = ControllerMQTTClient("lc", "127.0.0.1", broker_settings.port), Ears()
+    client.subscribe(topics.events_system(), ears)
+    client.connect(wait=False)
+    broker = Mosquitto(broker_settings)
+    try:
+        assert not client.is_connected
+        broker.start()
+        wait_until(lambda: client.is_connected, "the connection")
+        client.publish(topics.events_system(), EVENT, {"n": 1})
+        wait_until(lambda: ears.numbers == [1])
+    finally:
+        client.disconnect()
+        broker.stop()
+
+
+def test_a_publish_without_an_answer_fails_in_time(
+    broker: Mosquitto, new_client: NewClient
+) -> None:
+    client = new_client("lc")
+    assert broker.pid
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TransientError, match="did not acknowledge within 0.3 s"):
+            client.publish("pdsno/events/system", EVENT, {}, timeout_s=0.3)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    assert client.publish("pdsno/events/system", EVENT, {})
+
+
+@pytest.mark.parametrize(("host", "port"), [("", 1883), ("a" * 80 + ".b", 1883), ("x", 0)])
+def test_an_impossible_address_is_refused_at_once(host: str, port: int) -> None:
+    with pytest.raises(InputError, match="no address of an MQTT broker"):
+        ControllerMQTTClient("lc", host, port)

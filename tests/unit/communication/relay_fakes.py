@@ -1,0 +1,112 @@
+"""A sender's outbox, a receiver's inbox and ways between them that lose, repeat and reorder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import cast
+
+from pdsno.domain.entities import OutboxRow
+from pdsno.domain.errors import TransientError
+from pdsno.domain.messages import StreamTail
+from pdsno.domain.ports import NIB
+
+SNAPSHOT = "DISCOVERY_REPORT"
+DELTA = "SYSTEM_EVENT"
+
+
+class FakeOutbox:
+    """The part of a NIB that a relay sees."""
+
+    def __init__(self, stream_id: str = "s1") -> None:
+        self.stream_id = stream_id
+        self.last = 0
+        self.rows: dict[int, OutboxRow] = {}
+
+    def add(self, message_type: str = DELTA) -> OutboxRow:
+        self.last += 1
+        row = OutboxRow(
+            stream_id=self.stream_id,
+            seq=self.last,
+            message_id=f"m{self.last}",
+            message_type=message_type,
+            payload={"upto": self.last},
+            created_at=datetime.now(UTC),
+        )
+        self.rows[self.last] = row
+        return row
+
+    def outbox(self, *, after_seq: int = 0, limit: int = 100) -> tuple[OutboxRow, ...]:
+        return tuple(self.rows[s] for s in sorted(self.rows) if s > after_seq)[:limit]
+
+    def outbox_tail(self) -> StreamTail:
+        return StreamTail(stream_id=self.stream_id, seq=self.last)
+
+    @contextmanager
+    def transaction(self) -> Iterator["FakeOutbox"]:
+        yield self
+
+    def confirm(self, stream_id: str, up_to_seq: int) -> int:
+        gone = [s for s in self.rows if stream_id == self.stream_id and s <= up_to_seq]
+        for seq in gone:
+            del self.rows[seq]
+        return len(gone)
+
+    def as_nib(self) -> NIB:
+        return cast("NIB", self)
+
+
+class FakeInbox:
+    """Applies in order, once; a snapshot may jump a gap and holds all before it."""
+
+    def __init__(self) -> None:
+        self.applied: dict[str, int] = {}
+        self.log: list[int] = []
+        self.known_upto = 0
+
+    def take(self, row: OutboxRow) -> StreamTail:
+        at = self.applied.get(row.stream_id, 0)
+        is_next = row.seq == at + 1
+        if is_next or (row.seq > at and row.message_type == SNAPSHOT):
+            self.applied[row.stream_id] = row.seq
+            self.log.append(row.seq)
+            self.known_upto = row.payload["upto"]
+        return self.position(row.stream_id)
+
+    def position(self, stream_id: str) -> StreamTail:
+        return StreamTail(stream_id=stream_id, seq=self.applied.get(stream_id, 0))
+
+    def forget_everything(self) -> None:
+        self.applied.clear()
+        self.log.clear()
+        self.known_upto = 0
+
+
+class Clock:
+    """Time that only moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeTransport:
+    """Does with each row what `act` does; counts and remembers them."""
+
+    def __init__(self, name: str, act: Callable[[OutboxRow], StreamTail | None]) -> None:
+        self.name = name
+        self.act = act
+        self.is_up = True
+        self.rows: list[int] = []
+
+    def is_available(self) -> bool:
+        return self.is_up
+
+    def deliver(self, row: OutboxRow) -> StreamTail | None:
+        self.rows.append(row.seq)
+        return self.act(row)
+
+
+def fail(_row: OutboxRow) -> StreamTail | None:
+    raise TransientError("away")
