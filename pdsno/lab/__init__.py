@@ -1,0 +1,1 @@
+"""Runs a containerlab topology file in Linux namespaces, without Docker."""

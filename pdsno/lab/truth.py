@@ -1,0 +1,54 @@
+"""Reads the truth about a lab from its live nodes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pdsno.lab.convergence import Convergence
+from pdsno.lab.machine import ip_json
+from pdsno.lab.state import LabEnd, LabNode, LabState
+from pdsno.lab.topology import Role
+from pdsno.lab.verify import LinkEnd, Truth, TruthDevice
+
+_NOT_A_DEVICE = frozenset({Role.CONTROLLER.value, Role.BROKER.value})
+_LOCAL_SCOPES = frozenset({"host", "link"})
+
+
+def _addresses(interface: Mapping[str, Any]) -> set[str]:
+    return {
+        address["local"]
+        for address in interface.get("addr_info", [])
+        if address.get("scope") not in _LOCAL_SCOPES
+    }
+
+
+def _device(node: LabNode) -> TruthDevice:
+    interfaces = ip_json("-n", node.long_name, "addr", "show")
+    return TruthDevice(
+        name=node.name,
+        region=node.labels.get("pdsno.region"),
+        macs=frozenset(
+            interface["address"].lower()
+            for interface in interfaces
+            if interface.get("link_type") == "ether"
+        ),
+        addresses=frozenset().union(*map(_addresses, interfaces)),
+    )
+
+
+def read_truth(state: LabState, inits: Mapping[str, int]) -> Truth:
+    """Read devices from the nodes that are no controllers, links from those with LLDP."""
+    nodes = [node for node in state.nodes if node.labels.get("pdsno.role") not in _NOT_A_DEVICE]
+    names = {node.name for node in nodes}
+    links = Convergence(state, inits).links_between("lldpd")
+
+    def end(one: LabEnd) -> LinkEnd:
+        return LinkEnd(device=one.node, interface=one.interface)
+
+    return Truth(
+        devices=tuple(_device(node) for node in nodes),
+        links=frozenset(
+            frozenset((end(link.a), end(link.b)))
+            for link in links
+            if {link.a.node, link.b.node} <= names
+        ),
+    )
