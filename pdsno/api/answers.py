@@ -1,0 +1,199 @@
+"""What the API answers: the contract with users, kept apart from what the NIB holds.
+
+OpenAPI is made from these types and the bytes are written from the same types, so that the one
+is true of the other.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from fastapi import Response
+from pydantic import TypeAdapter
+
+from pdsno.domain.entities import (
+    ControllerRecord,
+    ControllerStatus,
+    Device,
+    DeviceStatus,
+    DeviceType,
+    FieldSource,
+    Interface,
+    Neighbor,
+)
+from pdsno.domain.identifiers import Role
+from pdsno.domain.observations import AddressOutcome, Probe
+from pdsno.domain.ports import DeviceInterface
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing(Generic[T]):
+    """One page of a list; the next one is asked for with `cursor=next_cursor`."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+def json_response(adapter: TypeAdapter[A], value: A) -> Response:
+    """Return a value as JSON, written in one go and not validated a second time."""
+    return Response(content=adapter.dump_json(value), media_type="application/json")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceItem:
+    """A device. Sorted and without repeats: `macs`, `ips`, `sources`, and `interfaces` by name."""
+
+    device_id: str
+    name: str | None
+    status: DeviceStatus
+    device_type: DeviceType
+    vendor: str | None
+    model: str | None
+    platform: str | None
+    os_version: str | None
+    serial: str | None
+    region: str
+    namespace: str
+    local_controller: str
+    management_ip: str | None
+    macs: tuple[str, ...]
+    ips: tuple[str, ...]
+    interfaces: tuple[Interface, ...]
+    sources: tuple[str, ...]
+    first_seen: datetime
+    last_seen: datetime
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceDetail(DeviceItem):
+    """A device with its neighbours, and where the value of each field came from."""
+
+    chassis_id: str | None
+    neighbors: tuple[Neighbor, ...]
+    provenance: Mapping[str, FieldSource]
+
+
+_ITEM_FIELDS = tuple(f.name for f in fields(DeviceItem))
+_DETAIL_FIELDS = tuple(f.name for f in fields(DeviceDetail))
+
+
+def device_item(device: Device) -> DeviceItem:
+    """Return a device as it stands in a list."""
+    return DeviceItem(**{name: getattr(device, name) for name in _ITEM_FIELDS})
+
+
+def device_detail(device: Device) -> DeviceDetail:
+    """Return a device as it stands alone."""
+    return DeviceDetail(**{name: getattr(device, name) for name in _DETAIL_FIELDS})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InterfaceItem:
+    """An interface, and the device that has it. `ips` are `address/prefixlen`."""
+
+    device_id: str
+    device: str | None
+    region: str
+    name: str
+    mac: str | None
+    ips: tuple[str, ...]
+    oper_status: str | None
+    admin_status: str | None
+    mtu: int | None
+    speed_mbps: int | None
+    description: str | None
+
+
+_INTERFACE_FIELDS = tuple(f.name for f in fields(Interface))
+
+
+def interface_item(found: DeviceInterface) -> InterfaceItem:
+    """Return an interface as it stands in a list."""
+    return InterfaceItem(
+        device_id=found.device_id,
+        device=found.device,
+        region=found.region,
+        **{name: getattr(found.interface, name) for name in _INTERFACE_FIELDS},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControllerItem:
+    """A controller. `key_id` is the RFC 7638 thumbprint of the key that speaks for it."""
+
+    controller_id: str
+    role: Role
+    region: str | None
+    status: ControllerStatus
+    state: str
+    url: str | None
+    parent_id: str | None
+    subnets: tuple[str, ...]
+    hostname: str
+    key_id: str
+    is_delegated: bool
+    validated_at: datetime
+    decided_by: str
+    last_seen: datetime | None
+    version: int
+
+
+def controller_item(record: ControllerRecord) -> ControllerItem:
+    """Return a controller without its key and without the text of its delegation."""
+    shown: dict[str, Any] = {
+        f.name: getattr(record, f.name) for f in fields(ControllerItem) if f.name != "is_delegated"
+    }
+    return ControllerItem(**shown, is_delegated=record.delegation is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeItem:
+    """What came of one address in one cycle; `summary` is the line for people."""
+
+    namespace: str
+    address: str
+    is_answered: bool
+    summary: str
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeListing:
+    """One page of a cycle's addresses; `cycle_id` is null before the first cycle."""
+
+    cycle_id: str | None
+    items: tuple[ProbeItem, ...]
+    next_cursor: str | None
+
+
+def probe_items(outcomes: Iterable[AddressOutcome]) -> tuple[ProbeItem, ...]:
+    """Return the records of addresses as they stand in a list."""
+    return tuple(
+        ProbeItem(
+            namespace=outcome.namespace,
+            address=outcome.address,
+            is_answered=outcome.is_answered,
+            summary=outcome.summary,
+            probes=outcome.probes,
+        )
+        for outcome in outcomes
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HealthAnswer:
+    """The controller answers and its NIB can be read; `health` holds what else it says."""
+
+    status: str
+    controller_id: str
+    role: Role
+    region: str | None
+    version: str
+    started_at: datetime
+    uptime_s: float
+    health: Mapping[str, Any]

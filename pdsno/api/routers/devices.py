@@ -1,0 +1,73 @@
+"""`/devices`: the list with its filters, and one device whole."""
+
+from dataclasses import fields
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import Field, TypeAdapter
+
+from pdsno.api.answers import (
+    DeviceDetail,
+    DeviceItem,
+    Listing,
+    device_detail,
+    device_item,
+    json_response,
+)
+from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.domain.entities import DeviceStatus, DeviceType
+from pdsno.domain.errors import NotFoundError
+from pdsno.domain.ports import NIB, DeviceFilter
+
+_LISTING = TypeAdapter(Listing[DeviceItem])
+_DETAIL = TypeAdapter(DeviceDetail)
+_FILTERS = tuple(f.name for f in fields(DeviceFilter))
+
+
+class DeviceQuery(ListQuery):
+    """All conditions must hold; without any, all devices."""
+
+    region: Text | None = None
+    namespace: Text | None = None
+    status: DeviceStatus | None = None
+    device_type: DeviceType | None = None
+    vendor: Text | None = None
+    platform: Text | None = None
+    name: Text | None = None
+    serial: Text | None = None
+    local_controller: Text | None = None
+    mac: Mac | None = Field(default=None, description="In any usual notation.")
+    ip: IpOrPrefix | None = Field(default=None, description="An address, or a prefix around it.")
+    q: Text | None = Field(
+        default=None,
+        description="Looked for, caseless, in name, vendor, model, platform, serial, MACs, IPs.",
+    )
+
+    def where(self) -> DeviceFilter:
+        """Return the filter."""
+        return DeviceFilter(**{name: getattr(self, name) for name in _FILTERS})
+
+
+def router(nib: NIB) -> APIRouter:
+    """Return the routes of `/devices`."""
+    routes = APIRouter(prefix="/devices", tags=["devices"])
+
+    @routes.get("", response_model=Listing[DeviceItem])
+    def list_devices(query: Annotated[DeviceQuery, Query()]) -> Response:
+        """Devices in order of their IDs, which is the order in which they were first seen."""
+        page = nib.devices(query.where(), limit=query.limit, after=query.place())
+        items = tuple(device_item(device) for device in page.items)
+        answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+        return json_response(_LISTING, answer)
+
+    @routes.get("/{device_id}", response_model=DeviceDetail, dependencies=[Depends(no_parameters)])
+    def get_device(
+        device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+    ) -> Response:
+        """One device. An ID that was merged away shows the device that absorbed it."""
+        device = nib.device(device_id)
+        if device is None:
+            raise NotFoundError(f"there is no device {device_id}")
+        return json_response(_DETAIL, device_detail(device))
+
+    return routes

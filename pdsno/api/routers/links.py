@@ -1,0 +1,39 @@
+"""`/links`: what is connected to what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field, TypeAdapter
+
+from pdsno.api.answers import Listing, json_response
+from pdsno.api.queries import ListQuery, Text
+from pdsno.domain.entities import Link, LinkStatus
+from pdsno.domain.ports import NIB
+
+_LISTING = TypeAdapter(Listing[Link])
+
+
+class LinkQuery(ListQuery):
+    """The filters of `/links`."""
+
+    device_id: Text | None = Field(default=None, description="At either end.")
+    status: LinkStatus | None = None
+
+
+def router(nib: NIB) -> APIRouter:
+    """Return the routes of `/links`."""
+    routes = APIRouter(prefix="/links", tags=["links"])
+
+    @routes.get("", response_model=Listing[Link])
+    def list_links(query: Annotated[LinkQuery, Query()]) -> Response:
+        """Links in order of their IDs."""
+        page = nib.links(
+            device_id=query.device_id,
+            status=query.status,
+            limit=query.limit,
+            after=query.place(),
+        )
+        answer = Listing(items=page.items, next_cursor=query.cursor_to(page.next_after))
+        return json_response(_LISTING, answer)
+
+    return routes

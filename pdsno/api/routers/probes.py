@@ -1,0 +1,89 @@
+"""`/probes`: what came of every address in a discovery cycle."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field, TypeAdapter
+
+from pdsno.api.answers import ProbeListing, json_response, probe_items
+from pdsno.api.queries import IpOrPrefix, ListQuery, Text
+from pdsno.domain.errors import InputError, NotFoundError
+from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.ports import NIB
+
+_LISTING = TypeAdapter(ProbeListing)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """Where a page starts: so many records into a cycle, whose record never changes."""
+
+    cycle_id: str | None
+    index: int
+
+
+class ProbeQuery(ListQuery):
+    """The filters of `/probes`."""
+
+    cycle_id: Text | None = Field(default=None, description="By default the newest cycle.")
+    namespace: Text | None = None
+    ip: IpOrPrefix | None = Field(default=None, description="An address, or a prefix around it.")
+    answered: bool | None = Field(default=None, description="Whether anything answered from it.")
+
+    def start(self) -> _Place:
+        """Return where the page starts: a cursor stays in the cycle it was given out in."""
+        place = self.place()
+        if place is None:
+            return _Place(cycle_id=self.cycle_id, index=0)
+        index, _, cycle_id = place.partition(":")
+        if not index.isdecimal() or not cycle_id:
+            raise InputError("the cursor is damaged: start again without it")
+        return _Place(cycle_id=cycle_id, index=int(index))
+
+    def matching(self, outcomes: Sequence[AddressOutcome], index: int) -> Iterator[int]:
+        """Yield the indices, from one on, of the records for which all conditions hold."""
+        network = ipaddress.ip_network(self.ip, strict=False) if self.ip else None
+        for number in range(index, len(outcomes)):
+            outcome = outcomes[number]
+            if self.namespace is not None and outcome.namespace != self.namespace:
+                continue
+            if self.answered is not None and outcome.is_answered is not self.answered:
+                continue
+            if network is None or ipaddress.ip_address(outcome.address) in network:
+                yield number
+
+
+def router(nib: NIB) -> APIRouter:
+    """Return the routes of `/probes`."""
+    routes = APIRouter(prefix="/probes", tags=["probes"])
+
+    @routes.get("", response_model=ProbeListing)
+    def list_probes(query: Annotated[ProbeQuery, Query()]) -> Response:
+        """Addresses in order, each with its probes and with one line for people."""
+        start = query.start()
+        cycle_id, outcomes = nib.address_outcomes(start.cycle_id)
+        if cycle_id is None and start.cycle_id is not None:
+            raise NotFoundError(f"the record of cycle {start.cycle_id!r} is not kept (any more)")
+        return json_response(_LISTING, _page(query, cycle_id, outcomes, start.index))
+
+    return routes
+
+
+def _page(
+    query: ProbeQuery, cycle_id: str | None, outcomes: Sequence[AddressOutcome], index: int
+) -> ProbeListing:
+    numbers: list[int] = []
+    following = None
+    for number in query.matching(outcomes, index):
+        if len(numbers) == query.limit:
+            following = f"{number}:{cycle_id}"
+            break
+        numbers.append(number)
+    return ProbeListing(
+        cycle_id=cycle_id,
+        items=probe_items(outcomes[number] for number in numbers),
+        next_cursor=query.cursor_to(following),
+    )

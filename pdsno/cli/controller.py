@@ -1,0 +1,137 @@
+"""`pdsno controller`: run one controller, let it join, ask a running one."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pdsno.cli.admin_client import AdminClient, default_socket
+from pdsno.cli.logging_setup import configure_service_logging
+from pdsno.cli.output import OutputFormat, output_option, render_one
+from pdsno.domain.errors import InputError, OperationError
+from pdsno.domain.identifiers import Role
+
+_ROLES = click.Choice([Role.GLOBAL.value, Role.REGIONAL.value, Role.LOCAL.value])
+_SETTINGS = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The controller's settings file (YAML).",
+)
+_SOCKET = click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Admin socket of the running controller [default: $PDSNO_ADMIN_SOCKET or "
+    "/run/pdsno/admin.sock].",
+)
+
+
+@click.group()
+def controller() -> None:
+    """Run one controller, or speak to a running one."""
+
+
+@controller.command()
+@click.option("--role", type=_ROLES, required=True, help="What the controller is.")
+@_SETTINGS
+def run(role: str, settings_file: Path) -> None:
+    r"""Run a controller in the foreground until SIGINT or SIGTERM.
+
+    A regional or local controller that has not joined yet waits for its join token in the file
+    that the settings name (join_token_file, mode 0600).
+
+    \b
+    Example:
+      pdsno controller run --role regional --settings /etc/pdsno/settings.yml
+    """
+    from pdsno.node.compose import check_role
+    from pdsno.node.run import Node, run_until_signal
+    from pdsno.settings import load_settings
+
+    configure_service_logging()
+    settings = load_settings(settings_file)
+    check_role(settings, Role(role))
+    run_until_signal(Node(settings))
+
+
+@controller.command()
+@_SETTINGS
+@click.option("--token-stdin", is_flag=True, help="Read the join token from standard input.")
+@output_option
+def join(settings_file: Path, output: OutputFormat, *, token_stdin: bool) -> int:
+    r"""Present a join token once and say what came of it; exit 1 if refused.
+
+    \b
+    Example (on the parent, then on the new controller's host):
+      pdsno token create --role local --region zone-A |
+        ssh lc1 pdsno controller join --settings /etc/pdsno/settings.yml --token-stdin
+    """
+    from pdsno.controllers.member_controller import MemberController
+    from pdsno.node.compose import build_controller
+    from pdsno.settings import load_settings
+
+    settings = load_settings(settings_file)
+    token = _token(settings.join_token_file, from_stdin=token_stdin)
+    member = build_controller(settings)
+    try:
+        if not isinstance(member, MemberController):
+            raise InputError("a global controller joins nobody")
+        if member.is_validated:
+            raise OperationError(f"this controller has joined already, as {member.controller_id}")
+        result = member.join(token, subnets=settings.subnets)
+    finally:
+        member.close()
+        member.nib_store.close()
+    answer = {
+        "approved": result.is_approved,
+        "controller_id": result.assigned_id,
+        "reason": result.reason,
+        "detail": result.detail or None,
+        "decided_by": result.decided_by or None,
+    }
+    render_one(answer, fmt=output)
+    return 0 if result.is_approved else 1
+
+
+def _token(file: Path | None, *, from_stdin: bool) -> str:
+    if from_stdin:
+        token = sys.stdin.read().strip()
+    elif file is not None:
+        try:
+            token = file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read the join token {file}: {error}") from error
+    else:
+        raise InputError("no token: use --token-stdin, or set join_token_file")
+    if not token:
+        raise InputError("the join token is empty")
+    return token
+
+
+@controller.command()
+@click.argument("subnets", metavar="[CIDR]...", nargs=-1)
+@click.option("--region", default=None, help="Only this region's controllers.")
+@_SOCKET
+def discover(subnets: tuple[str, ...], region: str | None, socket_path: Path | None) -> None:
+    r"""Ask for a discovery cycle now: of all local controllers below the one that is asked.
+
+    \b
+    Example (on the global controller's host):
+      pdsno controller discover --region zone-A
+    """
+    client = AdminClient(socket_path or default_socket())
+    answer = client.post("/discover", {"subnets": list(subnets), "region": region})
+    asked = answer.get("asked") or ["this controller"]
+    click.echo(f"asked: {', '.join(asked)}", err=True)
+
+
+@controller.command()
+@_SOCKET
+@output_option
+def status(socket_path: Path | None, output: OutputFormat) -> None:
+    """Show the state of the controller on this machine."""
+    client = AdminClient(socket_path or default_socket())
+    render_one(client.get("/status"), fmt=output)

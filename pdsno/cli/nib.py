@@ -1,0 +1,282 @@
+"""`pdsno nib`: reads a controller's NIB over its REST API."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from pdsno.cli.nib_client import DEFAULT_API, NIBClient
+from pdsno.cli.output import OutputFormat, output_option, render, render_one
+from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
+from pdsno.domain.identifiers import Role
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+Row = Mapping[str, Any]
+
+_EPILOG = """\b
+Examples:
+  pdsno nib devices --region zone-A --status active
+  pdsno nib devices --mac 0050.56aa.bb01 -o json
+  pdsno nib devices --ip 10.1.0.0/24 -o csv > devices.csv
+  pdsno nib device spine1
+  pdsno nib links --status conflict
+  pdsno nib events --newest-first --limit 20
+  pdsno nib probes --unanswered
+  PDSNO_API=http://172.30.30.10:8080 pdsno nib controllers"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
+def nib() -> None:
+    """Read a Network Information Base: devices, interfaces, links, controllers, events."""
+
+
+def api_option(command: _Command) -> _Command:
+    """Add `--api`; the command receives `api: str`."""
+    return click.option(
+        "--api",
+        envvar="PDSNO_API",
+        default=DEFAULT_API,
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="Whose NIB to read.",
+    )(command)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListRequest:
+    """What every list takes; `limit` None means all."""
+
+    api: str
+    limit: int | None
+    output: OutputFormat
+
+
+def list_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every list takes; the command receives a ListRequest, then its own options."""
+
+    @wraps(command)
+    def call(
+        *, api: str, limit: int | None, take_all: bool, output: OutputFormat, **own: object
+    ) -> None:
+        if take_all and limit is not None:
+            raise click.UsageError("--all and --limit exclude each other")
+        command(ListRequest(api=api, limit=limit, output=output), **own)
+
+    with_all = click.option(
+        "--all", "take_all", is_flag=True, help="Every item; this is the default."
+    )(call)
+    with_limit = click.option(
+        "--limit", type=click.IntRange(min=1), metavar="N", help="At most N items."
+    )(with_all)
+    return api_option(output_option(with_limit))
+
+
+def text_filters(*options: tuple[str, str]) -> Callable[[_Command], _Command]:
+    """Add filters that take a text, given as (option, help)."""
+
+    def add(command: _Command) -> _Command:
+        for name, text in reversed(options):
+            command = click.option(name, metavar="TEXT", help=text)(command)
+        return command
+
+    return add
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _View:
+    """How a list is shown: its columns (first in CSV), and a flat row where items are deep."""
+
+    resource: str
+    columns: Sequence[str]
+    flat_row: Callable[[Row], Row] = dict
+
+
+def _show(view: _View, request: ListRequest, filters: Mapping[str, object]) -> None:
+    with NIBClient(request.api) as client:
+        items = list(client.items(view.resource, _given(filters), limit=request.limit))
+        has_more = client.has_more
+    fmt, title = request.output, view.resource.capitalize()
+    if fmt is OutputFormat.TABLE and not items:
+        click.echo(f"no {view.resource} found", err=True)
+    elif fmt is OutputFormat.TABLE:
+        rows = [_short_times(view.flat_row(item)) for item in items]
+        render(rows, fmt=fmt, columns=view.columns, title=title)
+    elif fmt is OutputFormat.CSV:
+        render([view.flat_row(item) for item in items], fmt=fmt, columns=view.columns)
+    else:
+        render(items, fmt=fmt)
+    if has_more:
+        click.echo(f"these are the first {request.limit}; --all shows the rest", err=True)
+
+
+def _given(filters: Mapping[str, object]) -> dict[str, str]:
+    """Return the filters that were given, as the API takes them."""
+    texts = {name: value for name, value in filters.items() if value is not None}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in texts.items()
+    }
+
+
+def _short_times(row: Row) -> Row:
+    """Leave out the fractions of a second; tables are for people."""
+    return {
+        name: f"{value.partition('.')[0].removesuffix('Z')}Z"
+        if isinstance(value, str) and (name.endswith(("_at", "_seen")) or name == "at")
+        else value
+        for name, value in row.items()
+    }
+
+
+_DEVICES = _View(
+    resource="devices",
+    columns=(
+        "name", "status", "device_type", "management_ip", "vendor", "platform", "region",
+        "last_seen", "device_id",
+    ),
+)  # fmt: skip
+
+
+@nib.command()
+@text_filters(
+    ("--region", "In this region."),
+    ("--namespace", "In this address space."),
+    ("--vendor", "Of this vendor, exactly."),
+    ("--platform", "With this network OS, as Netmiko names it."),
+    ("--name", "With this name, exactly."),
+    ("--serial", "With this serial number."),
+    ("--local-controller", "Seen by this local controller."),
+    ("--mac", "That has this MAC, in any notation."),
+    ("--ip", "That has this address, or one in this prefix."),
+    ("--q", "With this text in name, vendor, model, platform, serial, a MAC, an address."),
+)
+@click.option("--status", type=click.Choice([item.value for item in DeviceStatus]))
+@click.option(
+    "--type", "device_type", type=click.Choice([item.value for item in DeviceType]), help="Kind."
+)
+@list_options
+def devices(request: ListRequest, **filters: str | None) -> None:
+    """List devices. All conditions must hold."""
+    _show(_DEVICES, request, filters)
+
+
+_INTERFACE_COLUMNS = (
+    "name", "mac", "ips", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
+)  # fmt: skip
+_NEIGHBOR_COLUMNS = (
+    "local_interface", "remote_name", "remote_interface", "remote_chassis_id",
+    "remote_management_ip", "protocol",
+)  # fmt: skip
+
+
+@nib.command()
+@click.argument("device")
+@output_option
+@api_option
+def device(device: str, api: str, output: OutputFormat) -> None:
+    """Show one device whole. DEVICE is an ID, or a name, MAC or address that it alone has."""
+    with NIBClient(api) as client:
+        found = client.device(device)
+    if output is not OutputFormat.TABLE:
+        render_one(found, fmt=output)
+        return
+    parts = ("interfaces", "neighbors", "provenance")
+    plain = {name: value for name, value in found.items() if name not in parts}
+    render_one(_short_times(plain), fmt=output, title=found.get("name") or found["device_id"])
+    sources = [{"field": name, **told} for name, told in found.get("provenance", {}).items()]
+    for rows, columns, title in (
+        (found.get("interfaces", []), _INTERFACE_COLUMNS, "Interfaces"),
+        (found.get("neighbors", []), _NEIGHBOR_COLUMNS, "Neighbors"),
+        ([_short_times(row) for row in sources], ("field", "source", "at"), "Sources"),
+    ):
+        if rows:
+            click.echo()
+            render(rows, fmt=output, columns=columns, title=title)
+
+
+@nib.command()
+@text_filters(("--device-id", "Of this device."))
+@list_options
+def interfaces(request: ListRequest, **filters: str | None) -> None:
+    """List interfaces of all devices, or of one."""
+    view = _View(resource="interfaces", columns=("device", *_INTERFACE_COLUMNS, "region"))
+    _show(view, request, filters)
+
+
+def _link_row(link: Row) -> Row:
+    row = {name: value for name, value in link.items() if name not in {"a", "b"}}
+    for side in ("a", "b"):
+        end = link[side]
+        row |= {f"{name}_{side}": end[name] for name in ("device_id", "device", "interface")}
+        row[f"device_{side}"] = end["device"] or end["device_id"]
+    return row
+
+
+_LINKS = _View(
+    resource="links",
+    columns=(
+        "device_a", "interface_a", "device_b", "interface_b", "status", "source", "last_seen",
+    ),
+    flat_row=_link_row,
+)  # fmt: skip
+
+
+@nib.command()
+@text_filters(("--device-id", "With this device at one end."))
+@click.option("--status", type=click.Choice([item.value for item in LinkStatus]))
+@list_options
+def links(request: ListRequest, **filters: str | None) -> None:
+    """List links. Both ends tell of it: confirmed; one: claimed; they disagree: conflict."""
+    _show(_LINKS, request, filters)
+
+
+@nib.command()
+@text_filters(("--region", "In this region."))
+@click.option("--role", type=click.Choice([item.value for item in Role]))
+@list_options
+def controllers(request: ListRequest, **filters: str | None) -> None:
+    """List the controllers that this one knows."""
+    view = _View(
+        resource="controllers",
+        columns=("controller_id", "role", "region", "status", "state", "url", "last_seen"),
+    )
+    _show(view, request, filters)
+
+
+@nib.command()
+@text_filters(
+    ("--type", "Of this type, as DEVICE_APPEARED."),
+    ("--subject", "About this device, controller or link."),
+    ("--region", "Of this region."),
+)
+@click.option("--after", type=click.IntRange(min=0), metavar="SEQ", help="With a higher number.")
+@click.option("--newest-first", is_flag=True, help="From the end; the default is the order of seq.")
+@list_options
+def events(
+    request: ListRequest, *, after: int | None, newest_first: bool, **filters: str | None
+) -> None:
+    """List the events of the append-only log."""
+    view = _View(
+        resource="events",
+        columns=("seq", "at", "event_type", "subject", "actor", "region", "data"),
+    )
+    asked: dict[str, object] = {**filters, "after": after, "newest_first": newest_first or None}
+    _show(view, request, asked)
+
+
+@nib.command()
+@text_filters(
+    ("--cycle-id", "Of this discovery cycle; the default is the newest."),
+    ("--namespace", "In this address space."),
+    ("--ip", "This address, or those in this prefix."),
+)
+@click.option("--answered/--unanswered", default=None, help="Where anything answered, or nothing.")
+@list_options
+def probes(request: ListRequest, *, answered: bool | None, **filters: str | None) -> None:
+    """List addresses with what came of asking them in a discovery cycle."""
+    view = _View(resource="probes", columns=("namespace", "address", "summary"))
+    asked: dict[str, object] = {**filters, "answered": answered}
+    _show(view, request, asked)

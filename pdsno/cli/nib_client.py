@@ -1,0 +1,196 @@
+"""Reads a controller's REST API, and says in one line why it could not."""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+from pdsno.domain.errors import InputError, NotFoundError, OperationError, TransientError
+
+if TYPE_CHECKING:
+    import requests
+
+DEFAULT_API = "http://127.0.0.1:8080"
+_CONNECT_S = 5.0
+_READ_S = 60.0
+_PAGE = 1000
+_OK, _BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 404, 422
+_DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+
+
+class NIBClient:
+    """One controller's API, read only. A context manager; not to be shared between threads.
+
+    Methods raise InputError if the API refused what was asked, NotFoundError, TransientError if
+    it cannot be reached, and OperationError for any other failure.
+    """
+
+    def __init__(self, url: str) -> None:
+        import requests
+
+        self.url = _checked(url)
+        self.has_more = False
+        self._session = requests.Session()
+        # Neither a proxy nor a password of the environment has a part in this.
+        self._session.trust_env = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    def items(
+        self, resource: str, filters: Mapping[str, str], *, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield a list's items, page by page: all, or `limit` and then set `has_more`."""
+        self.has_more = False
+        cursor: str | None = None
+        left = limit
+        while True:
+            size = _PAGE if left is None else min(left, _PAGE)
+            page = self._page(resource, {**filters, "limit": str(size)}, cursor)
+            yield from page["items"]
+            following = page["next_cursor"]
+            if left is not None:
+                left -= len(page["items"])
+                if left <= 0:
+                    self.has_more = following is not None
+                    return
+            if following is None:
+                return
+            if following == cursor:
+                raise OperationError(f"{self.url} gives the same page again and again")
+            cursor = following
+
+    def device(self, named: str) -> dict[str, Any]:
+        """Return one device whole, named by its ID, or by a name, MAC or address it alone has."""
+        if _DEVICE_ID.fullmatch(named):
+            try:
+                return self._by_id(named)
+            except NotFoundError:
+                pass
+        found = list(self.items("devices", {_kind(named): named}, limit=10))
+        if not found:
+            raise NotFoundError(
+                f"there is no device {named!r} in the NIB at {self.url} (looked for an ID, "
+                "a name, a MAC, an address); pdsno nib devices lists all"
+            )
+        if len(found) > 1:
+            choices = ", ".join(f"{d['device_id']} ({d['region']})" for d in found)
+            raise InputError(f"{named!r} is more than one device, give an ID: {choices}")
+        return self._by_id(found[0]["device_id"])
+
+    def _by_id(self, device_id: str) -> dict[str, Any]:
+        answer = self._get(f"devices/{quote(device_id, safe='')}", {})
+        if "device_id" not in answer:
+            raise self._stranger()
+        return answer
+
+    def _page(self, resource: str, query: dict[str, str], cursor: str | None) -> dict[str, Any]:
+        page = self._get(resource, query if cursor is None else {**query, "cursor": cursor})
+        following = page.get("next_cursor")
+        if not isinstance(page.get("items"), list) or not isinstance(following, str | None):
+            raise self._stranger()
+        return {"items": page["items"], "next_cursor": following}
+
+    def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        import requests
+
+        try:
+            response = self._session.get(
+                f"{self.url}/api/v1/{path}",
+                params=query,
+                timeout=(_CONNECT_S, _READ_S),
+                allow_redirects=False,
+            )
+            body = _object(response)
+        except requests.Timeout as error:
+            raise TransientError(
+                f"the API at {self.url} gave no answer in time; is the controller overloaded, "
+                "or a firewall in between?"
+            ) from error
+        except requests.RequestException as error:
+            raise TransientError(
+                f"cannot reach the API at {self.url}: {_cause(error)}; start a controller "
+                "(pdsno demo, pdsno up) or name another API with --api URL or PDSNO_API"
+            ) from error
+        if response.status_code == _OK and body is not None:
+            return body
+        raise self._refusal(response.status_code, body)
+
+    def _refusal(self, status: int, body: Mapping[str, Any] | None) -> Exception:
+        detail = body.get("detail") if body else None
+        if status < _BAD_REQUEST or not isinstance(detail, str):
+            return self._stranger()
+        if status == _NOT_FOUND:
+            return NotFoundError(f"{self.url}: {detail}")
+        if status in {_BAD_REQUEST, _UNPROCESSABLE}:
+            return InputError(detail)
+        return OperationError(f"the API at {self.url} answered {status}: {detail}")
+
+    def _stranger(self) -> OperationError:
+        return OperationError(
+            f"what listens at {self.url} is not a PDSNO API; name one with --api URL or PDSNO_API"
+        )
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_sound = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not (parts.username or parts.query or parts.fragment)
+        )
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise InputError(f"{url!r} is not the URL of an API: write it as {DEFAULT_API}")
+    return url.rstrip("/")
+
+
+def _object(response: "requests.Response") -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _cause(error: Exception) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    name = type(reason or error).__name__
+    return {
+        "NewConnectionError": "nobody listens there",
+        "NameResolutionError": "the name is not known",
+        "ConnectTimeoutError": "no answer",
+        "SSLError": "its TLS certificate cannot be verified",
+        "ConnectionError": "the connection broke",
+    }.get(name, name)
+
+
+def _kind(named: str) -> str:
+    """Return the filter that finds what people call a device."""
+    from ipaddress import ip_address
+
+    from pdsno.domain.identifiers import normalise_mac
+
+    try:
+        ip_address(named)
+    except ValueError:
+        pass
+    else:
+        return "ip"
+    try:
+        normalise_mac(named)
+    except InputError:
+        return "name"
+    return "mac"

@@ -1,0 +1,21 @@
+"""`pdsno settings`: check a settings file before a controller reads it."""
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def settings() -> None:
+    """Check a settings file before a controller reads it."""
+
+
+@settings.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Read FILE as a controller would; exit 2 and one line if anything is wrong with it."""
+    from pdsno.settings import load_settings
+
+    found = load_settings(file)
+    region = f" of {found.region}" if found.region else ""
+    click.echo(f"{file}: sound settings for a {found.role.value} controller{region}", err=True)

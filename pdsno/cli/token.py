@@ -1,0 +1,64 @@
+"""`pdsno token`: join tokens, minted by the controller that will accept them."""
+
+import re
+from pathlib import Path
+
+import click
+
+from pdsno.cli.admin_client import AdminClient, socket_option
+from pdsno.cli.output import OutputFormat, output_option, render
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)", re.ASCII)
+_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds_of(ctx: click.Context, parameter: click.Parameter, value: str) -> int:
+    """Return `90`, `90s`, `15m` or `2h` in seconds (a click callback)."""
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is no duration: write 90s, 15m or 2h", ctx=ctx, param=parameter
+        )
+    return int(match["number"]) * _UNIT_S[match["unit"]]
+
+
+@click.group()
+def token() -> None:
+    """Join tokens: each admits one new controller, once, within minutes."""
+
+
+@token.command()
+@click.option("--role", type=click.Choice(["regional", "local"]), required=True)
+@click.option("--region", required=True, help="The region that the new controller is for.")
+@click.option("--ttl", callback=seconds_of, default="15m", show_default=True, help="At most 24h.")
+@socket_option
+def create(role: str, region: str, ttl: int, socket_path: Path) -> None:
+    """Print a new token. It is a secret until it is used: hand it over in a file of mode 0600.
+
+    Tokens for regional controllers come from the global one, those for local controllers from
+    their region's.
+    """
+    body = {"role": role, "region": region, "ttl_s": ttl}
+    answer = AdminClient(socket_path).post("/token", body)
+    click.echo(answer["token"])
+
+
+@token.command("list")
+@output_option
+@socket_option
+def list_tokens(output: OutputFormat, socket_path: Path) -> None:
+    """List tokens by the hash of their number; the tokens themselves are kept nowhere."""
+    columns = ("jti_sha256", "role", "region", "status", "expires_at", "spent_by")
+    rows = AdminClient(socket_path).get("/tokens")["items"]
+    if output is OutputFormat.TABLE:
+        rows = [{**row, "jti_sha256": row["jti_sha256"][:16]} for row in rows]
+    render(rows, fmt=output, columns=columns, title="Join tokens")
+
+
+@token.command()
+@click.argument("jti_sha256")
+@socket_option
+def revoke(jti_sha256: str, socket_path: Path) -> None:
+    """Make a token worthless. JTI_SHA256 is from `token list`; its first 8 characters will do."""
+    AdminClient(socket_path).post("/tokens/revoke", {"jti_sha256": jti_sha256})
+    click.echo("revoked", err=True)

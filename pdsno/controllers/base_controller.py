@@ -1,0 +1,266 @@
+"""What every tier has: an identity, REST and MQTT, a status, and loops that can be stopped."""
+
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import structlog
+
+import pdsno
+from pdsno.communication import topics
+from pdsno.communication.http_client import ControllerHTTPClient
+from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.communication.rest_server import ControllerRESTServer
+from pdsno.controllers.context_manager import ContextManager
+from pdsno.controllers.loop import Loop
+from pdsno.controllers.parent_link import Parent
+from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
+from pdsno.domain.errors import LocalProtocolError, PDSNOError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import Handler, MessageType, Status, SystemEvent
+from pdsno.domain.ports import NIB
+from pdsno.identity.directory import NIBVerifier
+from pdsno.signing import SigningKey
+
+log = structlog.get_logger()
+
+STATUS_INTERVAL_S = 15.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How a controller is connected.
+
+    Without `key` it runs in embedding mode: an in-memory key, loopback only. `url` is where
+    others reach our REST server, if they can.
+    """
+
+    key: SigningKey | None = None
+    parent: Parent | None = None
+    url: str | None = None
+    rest_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    status_interval_s: float = STATUS_INTERVAL_S
+
+
+class BaseController(ABC):
+    """The common part of the three tiers; not used by itself."""
+
+    role: ClassVar[Role]
+
+    def __init__(
+        self,
+        *,
+        controller_id: str,
+        region: str | None,
+        context_manager: ContextManager,
+        nib_store: NIB,
+        http_client: ControllerHTTPClient | None,
+        mqtt_broker: str | None,
+        rest_port: int | None,
+        options: Options,
+    ) -> None:
+        self.context_manager = context_manager
+        self.nib_store = nib_store
+        self.region = region
+        self.options = options
+        self._controller_id = str(context_manager.get("controller_id", controller_id))
+        self._started_at = datetime.now(UTC)
+        self._verifier = NIBVerifier(nib_store) if options.key else None
+        self.http_client = http_client or ControllerHTTPClient(
+            signer=options.key, verifier=self._verifier
+        )
+        self._mqtt_broker = mqtt_broker
+        self.mqtt_client: ControllerMQTTClient | None = None
+        self.rest_server = self._build_rest_server(rest_port) if rest_port is not None else None
+        self._loops: list[Loop] = []
+
+    # --- identity ----------------------------------------------------------------------------
+
+    @property
+    def controller_id(self) -> str:
+        """The assigned ID; until validated, the provisional one."""
+        return self._controller_id
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether a validator gave us our ID (the global controller is its own)."""
+        return self.context_manager.get("controller_id") is not None
+
+    def _become(self, controller_id: str) -> None:
+        """Take the assigned ID, for good."""
+        self.context_manager.update(controller_id=controller_id)
+        self._controller_id = controller_id
+        if self.rest_server is not None:
+            self.rest_server.controller_id = controller_id
+
+    def _keep_own_record(self, *, parent_id: str | None, decided_by: str) -> None:
+        """Let our own NIB list us, too."""
+        key = self.options.key
+        if key is None:
+            return
+        with self.nib_store.transaction() as tx:
+            known = tx.controller(self.controller_id)
+            record = ControllerRecord(
+                controller_id=self.controller_id,
+                role=self.role,
+                region=self.region,
+                status=known.status if known else ControllerStatus.ACTIVE,
+                public_key=key.public_key,
+                key_id=key.key_id,
+                url=self.options.url,
+                parent_id=parent_id,
+                hostname=socket.gethostname(),
+                validated_at=known.validated_at if known else datetime.now(UTC),
+                decided_by=decided_by,
+                last_seen=datetime.now(UTC),
+                state="online",
+            )
+            tx.put_controller(record, expected_version=known.version if known else None)
+
+    # --- REST --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _handlers(self) -> Mapping[MessageType, Handler]:
+        """Return the messages that this tier answers over REST."""
+
+    def _build_rest_server(self, port: int) -> ControllerRESTServer:
+        server = ControllerRESTServer(
+            controller_id=self._controller_id,
+            port=port,
+            host=self.options.rest_host,
+            signer=self.options.key,
+            verifier=self._verifier,
+            info={"role": self.role.value, "region": self.region, "version": pdsno.__version__},
+        )
+        for message_type, handler in self._handlers().items():
+            server.register_handler(message_type, handler)
+        return server
+
+    def _require_rest_server(self) -> ControllerRESTServer:
+        if self.rest_server is None:
+            msg = "this controller was built with enable_rest=False"
+            raise LocalProtocolError(msg)
+        return self.rest_server
+
+    def start_rest_server_background(self) -> None:
+        """Serve other controllers from a background thread; returns once it serves."""
+        self._require_rest_server().start_background()
+
+    async def start_rest_server_async(self) -> None:
+        """Serve other controllers until stopped."""
+        await self._require_rest_server().start()
+
+    # --- MQTT --------------------------------------------------------------------------------
+
+    def connect_mqtt(self) -> ControllerMQTTClient | None:
+        """Connect to the broker in the background, with our last will; None if none is set."""
+        if self._mqtt_broker is None or self.mqtt_client is not None:
+            return self.mqtt_client
+        client = ControllerMQTTClient(
+            controller_id=self.controller_id,
+            broker_host=self._mqtt_broker,
+            broker_port=self.options.mqtt_port,
+            signer=self.options.key,
+            verifier=self._verifier,
+        )
+        client.set_will(
+            topics.status(self.controller_id),
+            lambda: jsonable(self._status("offline")),
+        )
+        self.mqtt_client = client
+        self._subscribe(client)
+        client.connect(wait=False)
+        return client
+
+    @abstractmethod
+    def _subscribe(self, client: ControllerMQTTClient) -> None:
+        """Subscribe to what this tier listens to."""
+
+    def _publish(
+        self, topic: str, message_type: MessageType, payload: object, *, retain: bool = False
+    ) -> bool:
+        """Publish what may be lost; tells whether the broker took it."""
+        client = self.mqtt_client
+        if client is None or not client.is_connected:
+            return False
+        try:
+            client.publish(
+                topic=topic, message_type=message_type, payload=jsonable(payload), retain=retain
+            )
+        except PDSNOError as error:
+            log.warning("mqtt_publish_failed", topic=topic, error=str(error))
+            return False
+        return True
+
+    # --- status and events -------------------------------------------------------------------
+
+    def _status(self, state: str = "online") -> Status:
+        policy = self.nib_store.policy()
+        tail = self.nib_store.outbox_tail()
+        return Status(
+            state=state,
+            role=self.role.value,
+            region=self.region,
+            streams=(tail,) if tail.seq else (),
+            policy_epoch=policy.epoch if policy else 0,
+            policy_version=policy.version if policy else 0,
+        )
+
+    def _publish_status(self) -> None:
+        self._publish(
+            topics.status(self.controller_id), MessageType.STATUS, self._status(), retain=True
+        )
+
+    def record(self, event_type: str, subject: str, **data: Any) -> SystemEvent:  # noqa: ANN401 - flat JSON values
+        """Append an event of ours to the log and return it for whoever should hear of it."""
+        now = datetime.now(UTC)
+        with self.nib_store.transaction() as tx:
+            tx.append_event(
+                NewEvent(
+                    event_type=event_type,
+                    subject=subject,
+                    actor=self.controller_id,
+                    at=now,
+                    region=self.region,
+                    data=data,
+                )
+            )
+        return SystemEvent(event_type=event_type, subject=subject, at=now, data=data)
+
+    # --- life --------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Connect MQTT and start the loops; idempotent. Ends with `close()`."""
+        if self._loops:
+            return
+        self.connect_mqtt()
+        self._loops = self._build_loops()
+        for loop in self._loops:
+            loop.start()
+
+    def _build_loops(self) -> list[Loop]:
+        interval_s = self.options.status_interval_s
+        return [Loop("status", self._publish_status, interval_s=lambda: interval_s)]
+
+    def close(self) -> None:
+        """Stop loops, servers and connections; the NIB stays open. Idempotent."""
+        for loop in self._loops:
+            loop.stop()
+        self._loops = []
+        if self.mqtt_client is not None:
+            self._publish(
+                topics.status(self.controller_id),
+                MessageType.STATUS,
+                self._status("offline"),
+                retain=True,
+            )
+            self.mqtt_client.disconnect()
+            self.mqtt_client = None
+        if self.rest_server is not None:
+            self.rest_server.stop()
+        self.http_client.close()

@@ -1,0 +1,324 @@
+"""The global controller: root of trust, whole-network NIB, policy."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import structlog
+
+from pdsno.communication import topics
+from pdsno.communication.http_client import ControllerHTTPClient
+from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.communication.payloads import read
+from pdsno.controllers.admission import Admissions
+from pdsno.controllers.base_controller import BaseController, Options
+from pdsno.controllers.context_manager import ContextManager
+from pdsno.controllers.loop import Loop
+from pdsno.controllers.parenting import Parenting
+from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
+from pdsno.domain.errors import NotFoundError, PDSNOError, Refusal, RefusedError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import (
+    DiscoveryReport,
+    DiscoveryRequest,
+    EscalationRequest,
+    Handler,
+    Message,
+    MessageType,
+    PolicyUpdate,
+    Reply,
+    SystemEvent,
+)
+from pdsno.domain.policy import Policy, check_policy
+from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.identity.escalation import decide_escalation
+from pdsno.intake.reports import ReportIntake
+from pdsno.policy.document import describe_changes
+from pdsno.signing import key_id_of
+
+log = structlog.get_logger()
+
+
+class GlobalController(BaseController):
+    """One per network. Admits regional controllers and decides what they may not decide alone."""
+
+    role: ClassVar[Role] = Role.GLOBAL
+
+    def __init__(
+        self,
+        controller_id: str,
+        context_manager: ContextManager,
+        nib_store: NIB,
+        enable_rest: bool = True,  # noqa: FBT001, FBT002 - the documented constructor
+        rest_port: int = 8001,
+        *,
+        mqtt_broker: str | None = None,
+        http_client: ControllerHTTPClient | None = None,
+        options: Options | None = None,
+    ) -> None:
+        options = options or Options()
+        self._admissions: Admissions | None = None
+        self._parenting = Parenting(
+            nib_store,
+            own_status=self._status,
+            policy_for=self._policy_for,
+        )
+        super().__init__(
+            controller_id=controller_id,
+            region=None,
+            context_manager=context_manager,
+            nib_store=nib_store,
+            http_client=http_client,
+            mqtt_broker=mqtt_broker,
+            rest_port=rest_port if enable_rest else None,
+            options=options,
+        )
+        if options.key is not None:
+            self._become(self._controller_id)
+            self._keep_own_record(parent_id=None, decided_by=self._controller_id)
+            self._admissions = Admissions.of_global(
+                nib=nib_store,
+                key=options.key,
+                validator_id=self._controller_id,
+                on_admitted=self._announce_admission,
+            )
+
+    # --- validation --------------------------------------------------------------------------
+
+    def _require_admissions(self) -> Admissions:
+        if self._admissions is None:
+            raise RefusedError(Refusal.NOT_ALLOWED, "embedded: this controller admits nobody")
+        return self._admissions
+
+    @property
+    def admissions(self) -> Admissions:
+        """Who may join. Raises RefusedError NOT_ALLOWED in embedding mode."""
+        return self._require_admissions()
+
+    def _on_validation_request(self, message: Message) -> Reply:
+        if "escalated_for" in message.payload:
+            return self._on_escalation(message)
+        return self._require_admissions().on_request(message)
+
+    def _on_challenge_response(self, message: Message) -> Reply:
+        return self._require_admissions().on_response(message)
+
+    def _on_escalation(self, message: Message) -> Reply:
+        """Decide for a regional controller; our signed reply is the decision."""
+        sender = self._member(message, Role.REGIONAL)
+        request = read(message, EscalationRequest)
+        if request.region != sender.region:
+            raise RefusedError(Refusal.WRONG_REGION, f"{sender.controller_id} is not of it")
+        policy = self.nib_store.policy() or Policy()
+        result = decide_escalation(request, policy, self.nib_store, decided_by=self.controller_id)
+        event = self.record(
+            "ESCALATION_APPROVED" if result.is_approved else "ESCALATION_REFUSED",
+            request.escalated_for,
+            cause=request.cause,
+            region=request.region,
+            by=sender.controller_id,
+            reason=result.reason,
+            detail=result.detail,
+        )
+        self._announce(event)
+        return Reply(message_type=MessageType.VALIDATION_RESULT, payload=jsonable(result))
+
+    def _announce_admission(self, record: ControllerRecord) -> None:
+        now = datetime.now(UTC)
+        data = {"role": record.role.value, "region": record.region}
+        self._announce(
+            SystemEvent(
+                event_type="CONTROLLER_VALIDATED", subject=record.controller_id, at=now, data=data
+            )
+        )
+
+    def _announce(self, event: SystemEvent) -> None:
+        self._publish(topics.events_system(), MessageType.SYSTEM_EVENT, event)
+
+    # --- what comes up -----------------------------------------------------------------------
+
+    def _member(self, message: Message, role: Role) -> ControllerRecord:
+        """Return who sent a message, if it is an active controller of this role."""
+        sender = self.nib_store.controller(message.sender_id)
+        if sender is None or not message.is_trusted:
+            raise RefusedError(Refusal.UNKNOWN_KEY, f"{message.sender_id} is not validated")
+        if sender.role is not role or sender.status is not ControllerStatus.ACTIVE:
+            raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} may not send this")
+        return sender
+
+    def _handlers(self) -> Mapping[MessageType, Handler]:
+        return {
+            MessageType.VALIDATION_REQUEST: self._on_validation_request,
+            MessageType.CHALLENGE_RESPONSE: self._on_challenge_response,
+            MessageType.DISCOVERY_SUMMARY: self._on_summary,
+            MessageType.SYSTEM_EVENT: self._on_event,
+            MessageType.STATUS: self._parenting.on_status,
+        }
+
+    def _on_summary(self, message: Message) -> Reply:
+        sender = self._member(message, Role.REGIONAL)
+        report = read(message, DiscoveryReport)
+        if report.region != sender.region:
+            raise RefusedError(Refusal.WRONG_REGION, f"{report.region} is not {sender.region}")
+        intake = ReportIntake(self.controller_id)
+
+        def apply(tx: NIBTransaction) -> None:
+            applied = intake.apply(tx, message.sender_id, report)
+            tx.append_event(
+                NewEvent(
+                    event_type="DISCOVERY_SUMMARY_APPLIED",
+                    subject=report.cycle_id,
+                    actor=self.controller_id,
+                    at=datetime.now(UTC),
+                    region=report.region,
+                    data={
+                        "reporter": message.sender_id,
+                        "devices": len(report.devices) + len(report.seen),
+                        "changed": len(applied.changed),
+                    },
+                )
+            )
+
+        reply = self._parenting.take_in(message, apply, is_snapshot=report.is_full)
+        log.info(
+            "summary_taken_in",
+            sender_id=message.sender_id,
+            devices=len(report.devices),
+            seen=len(report.seen),
+        )
+        return reply
+
+    def _on_event(self, message: Message) -> Reply | None:
+        """Keep what a regional controller tells: durable over REST, else just an announcement."""
+        if message.sender_id == self.controller_id:
+            return None
+        sender = self._member(message, Role.REGIONAL)
+        event = read(message, SystemEvent)
+
+        def apply(tx: NIBTransaction) -> None:
+            _keep_event(tx, sender, event)
+
+        if message.stream_id is None:
+            with self.nib_store.transaction() as tx:
+                apply(tx)
+            return None
+        return self._parenting.take_in(message, apply)
+
+    # --- policy ------------------------------------------------------------------------------
+
+    def apply_policy(self, policy: Policy) -> Policy:
+        """Check, number, keep and publish a policy; the same content again changes nothing.
+
+        Returns the policy in force. Raises InputError if it is not sound.
+        """
+        check_policy(policy)
+        with self.nib_store.transaction() as tx:
+            old = tx.policy()
+            if old is not None and old.regions == policy.regions:
+                return old
+            epoch, version = (old.epoch, old.version + 1) if old else (1, 1)
+            policy = replace(policy, epoch=epoch, version=version)
+            tx.put_policy(policy)
+            tx.append_event(
+                NewEvent(
+                    event_type="POLICY_APPLIED",
+                    subject=f"{epoch}.{version}",
+                    actor=self.controller_id,
+                    at=datetime.now(UTC),
+                    data={"changes": list(describe_changes(old, policy))},
+                )
+            )
+        log.info("policy_applied", epoch=epoch, version=version)
+        self._publish_policy()
+        return policy
+
+    def _policy_for(self, child: ControllerRecord) -> PolicyUpdate | None:
+        policy = self.nib_store.policy()
+        if policy is None or child.role is not Role.REGIONAL:
+            return None
+        return PolicyUpdate(epoch=policy.epoch, version=policy.version, policy=policy)
+
+    def _publish_policy(self) -> None:
+        policy = self.nib_store.policy()
+        if policy is not None:
+            update = PolicyUpdate(epoch=policy.epoch, version=policy.version, policy=policy)
+            self._publish(topics.policy_global(), MessageType.POLICY_UPDATE, update, retain=True)
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...]:
+        """Ask regional controllers for a cycle now; returns who was asked.
+
+        Raises NotFoundError if no regional controller serves the region.
+        """
+        asked = self.nib_store.controllers(role=Role.REGIONAL, region=request.region)
+        if not asked:
+            where = f"region {request.region}" if request.region else "any region"
+            msg = f"no regional controller has joined for {where}"
+            raise NotFoundError(msg)
+        for record in asked:
+            self._command(record, request)
+        return tuple(record.controller_id for record in asked)
+
+    def _command(self, record: ControllerRecord, request: DiscoveryRequest) -> None:
+        """Send a command, or leave it for the next call if the other has no open port."""
+        if record.url is not None:
+            try:
+                self.http_client.register_controller(record.controller_id, record.url)
+                self.http_client.send(
+                    sender_id=self.controller_id,
+                    recipient_id=record.controller_id,
+                    message_type=MessageType.DISCOVERY_REQUEST,
+                    payload=jsonable(request),
+                )
+            except PDSNOError as error:
+                log.info("command_left_for_next_call", to=record.controller_id, why=str(error))
+            else:
+                return
+        self._parenting.children.leave_command(record.controller_id, request)
+
+    # --- life --------------------------------------------------------------------------------
+
+    def _subscribe(self, client: ControllerMQTTClient) -> None:
+        client.subscribe(topics.status_all(), handler=self._parenting.on_status)
+        client.subscribe(topics.events("+"), handler=self._on_event)
+
+    def _build_loops(self) -> list[Loop]:
+        publish = Loop("policy", self._publish_policy, interval_s=lambda: 60.0)
+        if self.mqtt_client is not None:
+            self.mqtt_client.on_connect(publish.wake)
+        return [*super()._build_loops(), publish]
+
+
+def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent) -> None:
+    """Keep an event, and the controller that it tells of."""
+    tx.append_event(
+        NewEvent(
+            event_type=event.event_type,
+            subject=event.subject,
+            actor=sender.controller_id,
+            at=event.at,
+            region=sender.region,
+            data=event.data,
+        )
+    )
+    key = event.data.get("public_key")
+    if event.event_type != "CONTROLLER_VALIDATED" or not isinstance(key, str):
+        return
+    known = tx.controller(event.subject)
+    if known is not None and known.parent_id != sender.controller_id:
+        raise RefusedError(Refusal.IDENTITY_MISMATCH, f"{event.subject} is not of this region")
+    record = ControllerRecord(
+        controller_id=event.subject,
+        role=Role.LOCAL,
+        region=sender.region,
+        public_key=key,
+        key_id=key_id_of(key),
+        parent_id=sender.controller_id,
+        hostname=str(event.data.get("hostname", "")),
+        validated_at=event.at,
+        decided_by=str(event.data.get("decided_by", "")),
+    )
+    tx.put_controller(record, expected_version=known.version if known else None)

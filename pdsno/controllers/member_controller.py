@@ -1,0 +1,226 @@
+"""What regional and local controllers share: they join a parent, and take its policy."""
+
+import socket
+from abc import abstractmethod
+from datetime import UTC, datetime
+
+import structlog
+
+from pdsno.communication.payloads import read
+from pdsno.communication.transports import RestTransport
+from pdsno.controllers.base_controller import BaseController
+from pdsno.controllers.loop import Loop
+from pdsno.controllers.parent_link import ParentLink
+from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
+from pdsno.domain.errors import LocalProtocolError, Refusal, RefusedError, TransientError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import (
+    DiscoveryRequest,
+    Message,
+    MessageType,
+    PolicyUpdate,
+    StreamTail,
+    SystemEvent,
+    TrustedKey,
+    ValidationResult,
+)
+from pdsno.identity.joiner import Applicant, join
+from pdsno.identity.tokens import read_unverified
+from pdsno.policy.distribute import accept
+from pdsno.signing import key_id_of
+
+log = structlog.get_logger()
+
+
+class MemberController(BaseController):
+    """A controller with a parent."""
+
+    _link: ParentLink | None = None
+
+    # --- joining -----------------------------------------------------------------------------
+
+    def join(self, token: str, *, subnets: tuple[str, ...] = ()) -> ValidationResult:
+        """Prove who we are to the parent and take the assigned ID, trust and policy.
+
+        Returns the parent's answer, refusals included. Raises RefusedError when the parent turned
+        us away before its challenge or is not who the token says, TransientError when it is away.
+        """
+        key, parent = self.options.key, self.options.parent
+        if key is None or parent is None or self._verifier is None:
+            msg = "joining needs a key and a parent"
+            raise LocalProtocolError(msg)
+        applicant = Applicant(
+            temp_id=self.controller_id,
+            role=self.role,
+            region=self.region,
+            subnets=subnets,
+            hostname=socket.gethostname(),
+            url=self.options.url,
+        )
+
+        def send(message_type: MessageType, payload: object) -> Message:
+            reply = self.http_client.send(
+                sender_id=self.controller_id,
+                recipient_id=parent.controller_id,
+                message_type=message_type,
+                payload=jsonable(payload),
+            )
+            if reply is None:
+                raise RefusedError(Refusal.NOT_ALLOWED, "the parent does not admit controllers")
+            return reply
+
+        self.http_client.register_controller(parent.controller_id, parent.url)
+        with self._verifier.pinned(read_unverified(token).validator):
+            result = join(send, key, token, applicant)
+        if result.is_approved and result.assigned_id:
+            self._admitted(result, parent.controller_id)
+        return result
+
+    def _admitted(self, result: ValidationResult, parent_id: str) -> None:
+        self._trust(result.trust, parent_id)
+        self._become(result.assigned_id or "")
+        self.context_manager.update(parent_id=parent_id, delegation=result.delegation)
+        self._keep_own_record(parent_id=parent_id, decided_by=result.decided_by)
+        if result.policy is not None:
+            self._on_policy(
+                PolicyUpdate(
+                    epoch=result.policy_epoch,
+                    version=result.policy_version,
+                    region=result.policy,
+                )
+            )
+
+    def _trust(self, keys: tuple[TrustedKey, ...], parent_id: str) -> None:
+        """Keep the keys that the parent vouches for, its own included."""
+        now = datetime.now(UTC)
+        with self.nib_store.transaction() as tx:
+            for key in keys:
+                known = tx.controller(key.controller_id)
+                record = ControllerRecord(
+                    controller_id=key.controller_id,
+                    role=Role(key.role),
+                    region=key.region,
+                    status=ControllerStatus.ACTIVE,
+                    public_key=key.public_key,
+                    key_id=key_id_of(key.public_key),
+                    validated_at=now,
+                    decided_by=parent_id,
+                )
+                tx.put_controller(record, expected_version=known.version if known else None)
+
+    # --- the parent --------------------------------------------------------------------------
+
+    def parent_link(self) -> ParentLink | None:
+        """Return the calls to the parent; None without one."""
+        if self._link is None and self.options.parent is not None:
+            self._link = ParentLink(
+                parent=self.options.parent,
+                http=self.http_client,
+                sender_id=lambda: self.controller_id,
+                status=self._status,
+                on_policy=self._on_policy,
+                on_command=self._on_command,
+            )
+        return self._link
+
+    def _ask_parent(self) -> StreamTail | None:
+        """Return how far the parent has applied our stream; raises TransientError without one."""
+        link = self.parent_link()
+        if link is None:
+            raise TransientError("there is no parent to ask")
+        return link.report_status()
+
+    def _rest_transports(self) -> list[RestTransport]:
+        """Return the way to the parent over REST, if we have a parent."""
+        if self.options.parent is None:
+            return []
+        self.parent_link()
+        return [
+            RestTransport(
+                self.http_client,
+                sender_id=lambda: self.controller_id,
+                parent_id=self.options.parent.controller_id,
+            )
+        ]
+
+    def _recipient_id(self) -> str:
+        """Return who durable messages are for; everybody on the topic, until we have a parent."""
+        return self.options.parent.controller_id if self.options.parent else "*"
+
+    def _require_parent(self, message: Message) -> None:
+        """Refuse commands of anybody but the parent."""
+        parent = self.options.parent
+        if parent is not None and message.sender_id != parent.controller_id:
+            raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} is not the parent")
+
+    @abstractmethod
+    def _on_command(self, command: DiscoveryRequest) -> None:
+        """Do what the parent asked for in its reply."""
+
+    # --- policy ------------------------------------------------------------------------------
+
+    def _on_policy_message(self, message: Message) -> None:
+        self._require_parent(message)
+        self._on_policy(read(message, PolicyUpdate))
+
+    def _on_policy(self, update: PolicyUpdate) -> None:
+        """Keep newer policy; the same again is nothing, an older one is refused and recorded."""
+        try:
+            policy = accept(self.nib_store.policy(), update)
+        except RefusedError as error:
+            self.record("POLICY_REFUSED", f"{update.epoch}.{update.version}", reason=error.reason)
+            raise
+        if policy is None:
+            return
+        with self.nib_store.transaction() as tx:
+            tx.put_policy(policy)
+            tx.append_event(
+                NewEvent(
+                    event_type="POLICY_ACCEPTED",
+                    subject=f"{update.epoch}.{update.version}",
+                    actor=self.controller_id,
+                    at=datetime.now(UTC),
+                    region=self.region,
+                )
+            )
+        self._policy_changed(update)
+
+    @abstractmethod
+    def _policy_changed(self, update: PolicyUpdate) -> None:
+        """Act by the new policy."""
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _on_event_message(self, message: Message) -> None:
+        """Keep what others announced."""
+        if message.sender_id == self.controller_id:
+            return
+        event = read(message, SystemEvent)
+        with self.nib_store.transaction() as tx:
+            tx.append_event(
+                NewEvent(
+                    event_type=event.event_type,
+                    subject=event.subject,
+                    actor=message.sender_id,
+                    at=event.at,
+                    region=self.region,
+                    data=event.data,
+                )
+            )
+
+    # --- life --------------------------------------------------------------------------------
+
+    def _build_loops(self) -> list[Loop]:
+        interval_s = self.options.status_interval_s
+        link = self.parent_link()
+        if link is None:
+            return super()._build_loops()
+        tell_parent = Loop(
+            "parent-status", lambda: void(self._ask_parent()), interval_s=lambda: interval_s
+        )
+        return [*super()._build_loops(), tell_parent]
+
+
+def void(_: object) -> None:
+    """Drop a result that only matters to other callers."""

@@ -1,0 +1,102 @@
+"""A controller's side towards its children: their status, their durable messages, our answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from pdsno.communication.payloads import read
+from pdsno.controllers.children import Children
+from pdsno.domain.entities import ControllerRecord
+from pdsno.domain.errors import ConflictError
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import (
+    Message,
+    MessageType,
+    PolicyUpdate,
+    Reply,
+    Status,
+    StreamTail,
+)
+from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.intake.inbox import Intake, take_in
+
+log = structlog.get_logger()
+
+
+class Parenting:
+    """Answers children. `policy_for` gives a child's newest policy, `own_status` who we are."""
+
+    def __init__(
+        self,
+        nib: NIB,
+        *,
+        own_status: Callable[[], Status],
+        policy_for: Callable[[ControllerRecord], PolicyUpdate | None],
+    ) -> None:
+        self._nib = nib
+        self._own_status = own_status
+        self._policy_for = policy_for
+        self.children = Children()
+
+    def on_status(self, message: Message) -> Reply | None:
+        """Take a child's status; over REST, answer what it misses."""
+        status = read(message, Status)
+        child = self._nib.controller(message.sender_id)
+        self.children.heard(message.sender_id, status)
+        self._remember(message.sender_id, status.state)
+        if message.topic is not None:
+            return None
+        tails = tuple(
+            StreamTail(
+                stream_id=tail.stream_id,
+                seq=self._nib.applied_seq(message.sender_id, tail.stream_id),
+            )
+            for tail in status.streams
+        )
+        policy = self._policy_for(child) if child else None
+        if policy and (policy.epoch, policy.version) <= (
+            status.policy_epoch,
+            status.policy_version,
+        ):
+            policy = None
+        answer = replace(
+            self._own_status(),
+            streams=tails,
+            policy=policy,
+            commands=self.children.take_commands(message.sender_id),
+        )
+        return Reply(message_type=MessageType.STATUS, payload=jsonable(answer))
+
+    def take_in(
+        self,
+        message: Message,
+        apply: Callable[[NIBTransaction], None],
+        *,
+        is_snapshot: bool = False,
+    ) -> Reply:
+        """Apply a durable message once and in order; the reply says how far the stream is."""
+        intake, tail = take_in(self._nib, message, apply, is_snapshot=is_snapshot)
+        if intake is not Intake.APPLIED:
+            log.info(
+                "durable_message_skipped",
+                why=intake.value,
+                sender_id=message.sender_id,
+                seq=message.seq,
+                applied_seq=tail.seq,
+            )
+        answer = replace(self._own_status(), streams=(tail,))
+        return Reply(message_type=MessageType.STATUS, payload=jsonable(answer))
+
+    def _remember(self, controller_id: str, state: str) -> None:
+        """Keep a child's liveness in the NIB; somebody else's newer write wins."""
+        try:
+            with self._nib.transaction() as tx:
+                record = tx.controller(controller_id)
+                if record is None:
+                    return
+                heard = replace(record, state=state, last_seen=datetime.now(UTC))
+                tx.put_controller(heard, expected_version=record.version)
+        except ConflictError as error:
+            log.info("controller_liveness_not_kept", controller_id=controller_id, why=str(error))

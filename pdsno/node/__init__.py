@@ -1,0 +1,1 @@
+"""One process: a controller with its API, admin socket and signals, or all tiers in one."""

@@ -1,0 +1,88 @@
+"""What each tier's admin socket does."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pdsno.controllers.base_controller import BaseController
+from pdsno.controllers.global_controller import GlobalController
+from pdsno.controllers.regional_controller import RegionalController
+from pdsno.domain.errors import InputError
+from pdsno.domain.identifiers import Role, check_region
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import DiscoveryRequest
+from pdsno.domain.policy import check_subnet
+from pdsno.node.admin import AdminCall
+from pdsno.policy.document import policy_from
+
+_MOST_SUBNETS = 256
+
+
+def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
+    """Return the calls that this controller's admin socket serves."""
+    calls: dict[str, AdminCall] = {
+        "GET /status": lambda _: _status(controller),
+        "GET /policy": lambda _: controller.nib_store.policy(),
+    }
+    if isinstance(controller, GlobalController | RegionalController):
+        calls["POST /token"] = lambda body: _mint(controller, body)
+        calls["GET /tokens"] = lambda _: {"items": controller.admissions.tokens.records()}
+        calls["POST /tokens/revoke"] = lambda body: controller.admissions.tokens.revoke(
+            str(body.get("jti_sha256", ""))
+        )
+    if isinstance(controller, GlobalController):
+        calls["POST /policy"] = lambda body: controller.apply_policy(policy_from(body))
+    request = getattr(controller, "request_discovery", None)
+    if request is not None:
+        calls["POST /discover"] = lambda body: {"asked": request(_discovery(body))}
+    return calls
+
+
+def _status(controller: BaseController) -> object:
+    return {
+        "controller_id": controller.controller_id,
+        "role": controller.role,
+        "region": controller.region,
+        "is_validated": controller.is_validated,
+        "mqtt_connected": bool(controller.mqtt_client and controller.mqtt_client.is_connected),
+        "outbox_tail": controller.nib_store.outbox_tail(),
+        "outbox_waiting": len(controller.nib_store.outbox(limit=10_000)),
+    }
+
+
+def _mint(
+    controller: GlobalController | RegionalController, body: Mapping[str, Any]
+) -> Mapping[str, object]:
+    try:
+        role = Role(body.get("role", ""))
+    except ValueError as error:
+        msg = "role must be regional or local"
+        raise InputError(msg) from error
+    region = body.get("region")
+    ttl = body.get("ttl_s")
+    if not isinstance(region, str | None) or not isinstance(ttl, int | None):
+        msg = "region must be text, ttl_s a whole number of seconds"
+        raise InputError(msg)
+    if region is not None:
+        check_region(region)
+    lifetime = timedelta(seconds=ttl) if ttl is not None else None
+    return {"token": controller.admissions.mint_token(role, region, lifetime)}
+
+
+_REQUEST = TypeAdapter(DiscoveryRequest)
+
+
+def _discovery(body: Mapping[str, Any]) -> DiscoveryRequest:
+    try:
+        request = _REQUEST.validate_python(jsonable(body))
+    except ValidationError as error:
+        msg = "a discovery request has `subnets` (a list) and `region`"
+        raise InputError(msg) from error
+    if len(request.subnets) > _MOST_SUBNETS:
+        msg = f"at most {_MOST_SUBNETS} subnets in one request"
+        raise InputError(msg)
+    for subnet in request.subnets:
+        check_subnet(subnet)
+    return request

@@ -1,0 +1,189 @@
+"""Operators' settings of one controller: a YAML file, strictly read, never written.
+
+Policy (what the network's owners want) and the context (what a controller knows of itself) are
+other files with other owners.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pdsno.domain.errors import InputError
+from pdsno.domain.identifiers import Role, check_controller_id, check_region
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+_DEFAULT_PORTS = {Role.GLOBAL: 8001, Role.REGIONAL: 8002, Role.LOCAL: 8003}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParentSettings(_Strict):
+    """The controller above: its assigned ID, and where it listens."""
+
+    id: str
+    url: str
+
+
+class BrokerSettings(_Strict):
+    """The MQTT broker."""
+
+    host: str
+    port: Port = 1883
+
+
+class ApiSettings(_Strict):
+    """The operators' REST API. It has no authentication yet: loopback, or a lab's network."""
+
+    listen: str = "127.0.0.1"
+    port: Port = 8080
+    lab_network: str | None = None
+    names: tuple[str, ...] = ()
+
+
+class NodeSettings(_Strict):
+    """One controller process. Relative paths are relative to the settings file."""
+
+    role: Literal[Role.GLOBAL, Role.REGIONAL, Role.LOCAL]
+    region: str | None = None
+    controller_id: str | None = None
+    state_dir: Path = Path("/var/lib/pdsno")
+    admin_socket: Path = Path("/run/pdsno/admin.sock")
+    listen: str = "127.0.0.1"
+    rest_port: Port | None = None
+    url: str | None = None
+    plain_transport: bool = False
+    parent: ParentSettings | None = None
+    broker: BrokerSettings | None = None
+    join_token_file: Path | None = None
+    subnets: tuple[str, ...] = ()
+    credentials_file: Path | None = None
+    policy_file: Path | None = None
+    api: ApiSettings | None = ApiSettings()
+
+    @property
+    def port(self) -> int:
+        """The port for other controllers."""
+        return self.rest_port or _DEFAULT_PORTS[self.role]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NodeSettings":
+        if self.role is not Role.GLOBAL:
+            if self.region is None:
+                msg = f"a {self.role} controller needs `region`"
+                raise ValueError(msg)
+            if self.parent is None:
+                msg = f"a {self.role} controller needs `parent: {{id, url}}`"
+                raise ValueError(msg)
+        try:
+            check_region(self.region or "none")
+            check_controller_id(self.controller_id or "none")
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        if not self.plain_transport and not _is_loopback(self.listen):
+            msg = (
+                f"`listen: {self.listen}` is not loopback and transport is not encrypted yet: "
+                "set `plain_transport: true` if you accept that on this network"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class BrokerNodeSettings(_Strict):
+    """The broker process: where mosquitto listens and keeps its state."""
+
+    listen: str = "127.0.0.1"
+    port: Port = 1883
+    state_dir: Path = Path("/var/lib/pdsno-broker")
+    plain_transport: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "BrokerNodeSettings":
+        if not self.plain_transport and not _is_loopback(self.listen):
+            msg = f"`listen: {self.listen}` needs `plain_transport: true`"
+            raise ValueError(msg)
+        return self
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without repeated keys, which would silently let the last one win."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[object, object]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{key!r} is there twice", node.start_mark
+            )
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        msg = f"cannot read settings {path}: {error.strerror}"
+        raise InputError(msg) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"settings {path} are not YAML: {' '.join(str(error).split())}"
+        raise InputError(msg) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        msg = f"settings {path} must be a mapping of names to values"
+        raise InputError(msg)
+    return values
+
+
+def _invalid(path: Path, error: ValidationError) -> InputError:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    where = f" `{place}`" if place else ""
+    return InputError(f"settings {path}:{where} {first['msg'].removeprefix('Value error, ')}")
+
+
+def load_settings(path: Path) -> NodeSettings:
+    """Return a controller's settings. Raises InputError naming the file, the place, the remedy."""
+    try:
+        settings = NodeSettings.model_validate(_read(path))
+    except ValidationError as error:
+        raise _invalid(path, error) from error
+    base = path.resolve().parent
+    paths = {
+        name: base / value
+        for name in (
+            "state_dir",
+            "admin_socket",
+            "join_token_file",
+            "credentials_file",
+            "policy_file",
+        )
+        if (value := getattr(settings, name)) is not None
+    }
+    return settings.model_copy(update=paths)
+
+
+def load_broker_settings(path: Path) -> BrokerNodeSettings:
+    """Return the broker's settings; errors as for `load_settings`."""
+    try:
+        settings = BrokerNodeSettings.model_validate(_read(path))
+    except ValidationError as error:
+        raise _invalid(path, error) from error
+    return settings.model_copy(update={"state_dir": path.resolve().parent / settings.state_dir})

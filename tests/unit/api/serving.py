@@ -1,0 +1,143 @@
+"""An API on loopback, with a NIB behind it, for tests."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+
+from pdsno.api import ControllerInfo, create_app
+from pdsno.communication.rest_runner import RestRunner
+from pdsno.domain.entities import ControllerRecord, Device, NewEvent
+from pdsno.domain.identifiers import Role
+from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
+from pdsno.domain.ports import NIB
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A served API and a session to ask it with."""
+
+    url: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def ask(self, path: str, **options: Any) -> requests.Response:
+        """Ask `path`, below /api/v1 unless it starts with a slash."""
+        whole = path if path.startswith("/") else f"/api/v1/{path}"
+        method = options.pop("method", "GET")
+        return self.session.request(method, self.url + whole, timeout=30, **options)
+
+    def get(self, path: str, **params: object) -> dict[str, Any]:
+        """Return the JSON of an answer that must be 200."""
+        answer = self.ask(path, params=params)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"] == "application/json"
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def items(self, path: str, **params: object) -> list[dict[str, Any]]:
+        """Return the items of one page."""
+        items: list[dict[str, Any]] = self.get(path, **params)["items"]
+        return items
+
+    def walk(
+        self, path: str, between: Callable[[], None] = lambda: None, **params: object
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of all pages; `between` runs after each page."""
+        cursor: Mapping[str, object] = {}
+        while True:
+            page = self.get(path, **params, **cursor)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
+            between()
+
+    def problem(self, path: str, status: int, **options: Any) -> str:
+        """Return the detail of an answer that must be a sound problem of this status."""
+        answer = self.ask(path, **options)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        body = answer.json()
+        assert body["status"] == status
+        assert body["title"]
+        assert body["type"]
+        detail = body["detail"]
+        assert isinstance(detail, str)
+        assert detail
+        return detail
+
+
+def info(**health: object) -> ControllerInfo:
+    return ControllerInfo(
+        controller_id="global_cntl_1",
+        role=Role.GLOBAL,
+        region=None,
+        version="0.1.0",
+        started_at=NOW,
+        health=health,
+    )
+
+
+@contextmanager
+def served(
+    nib: NIB, controller: Callable[[], ControllerInfo] = info, **options: Any
+) -> Iterator[Api]:
+    """Serve a NIB on a free port of loopback."""
+    runner = RestRunner(create_app(nib, controller=controller, **options), host="127.0.0.1", port=0)
+    runner.start()
+    api = Api(url=f"http://127.0.0.1:{runner.port}")
+    api.session.trust_env = False
+    try:
+        yield api
+    finally:
+        api.session.close()
+        runner.stop()
+
+
+def put(nib: NIB, *devices: Device) -> None:
+    with nib.transaction() as change:
+        for device in devices:
+            change.put_device(device, expected_version=None)
+
+
+def device(number: int, **values: Any) -> Device:
+    return Device(
+        **{"device_id": f"dev_{number:04}", "first_seen": NOW, "last_seen": NOW, **values}
+    )
+
+
+def event(event_type: str, subject: str, region: str | None = None) -> NewEvent:
+    return NewEvent(
+        event_type=event_type,
+        subject=subject,
+        actor="local_cntl_zone-A_1",
+        at=NOW,
+        region=region,
+        data={"why": ["seen", 1]},
+    )
+
+
+def controller(controller_id: str, role: Role, region: str | None) -> ControllerRecord:
+    return ControllerRecord(
+        controller_id=controller_id,
+        role=role,
+        region=region,
+        public_key=f"key-of-{controller_id}",
+        key_id=f"thumb-of-{controller_id}",
+        delegation="signed right" if role is Role.REGIONAL else None,
+        subnets=("10.1.0.0/24",),
+        validated_at=NOW,
+    )
+
+
+def outcome(address: str, *, is_answered: bool, namespace: str = "zone-A") -> AddressOutcome:
+    told = Outcome.ANSWERED if is_answered else Outcome.SILENT
+    probes = [Probe(method=Method.ARP, outcome=told, rtt_ms=0.5 if is_answered else None)]
+    if is_answered:
+        probes.append(Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT))
+    return AddressOutcome(namespace=namespace, address=address, probes=tuple(probes))
