@@ -1,0 +1,1 @@
+"""Discovery by a local controller: targets, sweep, query, cycle."""

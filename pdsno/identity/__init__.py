@@ -1,0 +1,1 @@
+"""Who is who: keys, join tokens, the validation exchange, delegation, the directory of keys."""

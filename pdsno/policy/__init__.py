@@ -1,0 +1,1 @@
+"""Policy documents: read strictly, compared for people, cut to what each tier needs."""

@@ -1,0 +1,43 @@
+"""Policy on its way down: cut to what a tier needs, never taken backwards. Pure."""
+
+from pdsno.domain.errors import InputError, Refusal, RefusedError
+from pdsno.domain.messages import PolicyUpdate
+from pdsno.domain.policy import Policy, check_policy
+
+
+def for_region(policy: Policy, region: str) -> PolicyUpdate:
+    """Return the update for one region's local controllers.
+
+    Without a region in it, it says that policy serves the region no longer.
+    """
+    return PolicyUpdate(epoch=policy.epoch, version=policy.version, region=policy.region(region))
+
+
+def accept(current: Policy | None, update: PolicyUpdate) -> Policy | None:
+    """Return the policy to keep, or None if the update is the one we have.
+
+    Raises RefusedError: OLD_VERSION (a replayed one; nothing changes), INVALID_POLICY.
+    """
+    if current is not None:
+        if (update.epoch, update.version) == (current.epoch, current.version):
+            return None
+        _check_newer(current, update.epoch, update.version)
+    regions = (update.region,) if update.region else ()
+    policy = Policy(epoch=update.epoch, version=update.version, regions=regions)
+    if update.policy is not None:
+        policy = update.policy
+    if (policy.epoch, policy.version) != (update.epoch, update.version):
+        raise RefusedError(Refusal.INVALID_POLICY, "the update and its policy differ in version")
+    try:
+        return check_policy(policy)
+    except InputError as error:
+        raise RefusedError(Refusal.INVALID_POLICY, str(error)) from error
+
+
+def _check_newer(current: Policy, epoch: int, version: int) -> None:
+    if (epoch, version) <= (current.epoch, current.version):
+        detail = (
+            f"{epoch}.{version} is not newer than {current.epoch}.{current.version}, "
+            "which is in force"
+        )
+        raise RefusedError(Refusal.OLD_VERSION, detail)

@@ -1,0 +1,1 @@
+"""Talking to devices: SNMP and SSH, one file per platform, only what a list allows."""

@@ -1,0 +1,1 @@
+"""From walked varbinds to values: one module per MIB group, pure functions only."""

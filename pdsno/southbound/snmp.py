@@ -1,0 +1,277 @@
+"""Asks devices by SNMP: first who they are (one request), then everything they tell."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from pdsno.domain.observations import Facts, Method, Outcome, Probe
+from pdsno.southbound.credentials import SnmpCredential, SnmpV3Credential
+from pdsno.southbound.mibs import lldp
+from pdsno.southbound.mibs.system import SCALARS, System, parse_system
+from pdsno.southbound.mibs.varbinds import Value, Varbinds
+from pdsno.southbound.snmp_facts import WALKS, build_facts
+from pdsno.southbound.snmp_session import (
+    SnmpAuthenticationError,
+    SnmpOptions,
+    SnmpProtocolError,
+    SnmpSession,
+    SnmpTimeoutError,
+    SnmpUnreachableError,
+    open_session,
+)
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_IDENTITY = (*SCALARS, lldp.LOCAL_CHASSIS_SUBTYPE, lldp.LOCAL_CHASSIS)
+_STOP_POLL_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnmpIdentity:
+    """An agent that answered: who it says it is, and the credential that it took."""
+
+    address: str
+    credential: SnmpCredential
+    system: System
+    through_relay: bool = False
+
+    @property
+    def key(self) -> tuple[str, ...] | None:
+        """What is equal at every address of one agent; None if that cannot be told.
+
+        A hint for the order of queries, no proof: engine IDs get cloned with their machines.
+        """
+        if self.system.engine_id is None:
+            return None
+        return (self.system.engine_id, self.system.name or "", self.system.descr or "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnmpAnswer:
+    """What came of asking one address: facts if it told, and the probe for the record."""
+
+    address: str
+    probe: Probe
+    facts: Facts | None = None
+    identity: SnmpIdentity | None = None
+
+
+class SnmpQuerier:
+    """Queries many devices at once from one thread; `parallel` bounds how many.
+
+    A set `stop` ends all requests within a fraction of a second; what had not answered then is
+    missing from the results.
+    """
+
+    def __init__(
+        self,
+        credentials: Sequence[SnmpCredential],
+        *,
+        stop: threading.Event | None = None,
+        options: SnmpOptions | None = None,
+        parallel: int = 64,
+    ) -> None:
+        self._credentials = tuple(credentials)
+        self._stop = stop or threading.Event()
+        self._options = options or SnmpOptions()
+        self._parallel = parallel
+
+    def identify(
+        self, addresses: Sequence[str], on_done: Callable[[SnmpAnswer], None] | None = None
+    ) -> dict[str, SnmpAnswer]:
+        """Ask each address who it is, with each credential; answers by address, in order."""
+        return self._run(addresses, self._identify, on_done)
+
+    def collect(
+        self,
+        identities: Sequence[SnmpIdentity],
+        on_done: Callable[[SnmpAnswer], None] | None = None,
+    ) -> dict[str, SnmpAnswer]:
+        """Ask each identified agent for everything; answers by address, in order."""
+        by_address = {item.address: item for item in identities}
+
+        async def one(address: str) -> SnmpAnswer:
+            return await self._collect(by_address[address])
+
+        return self._run(list(by_address), one, on_done)
+
+    def _run(
+        self,
+        addresses: Sequence[str],
+        ask: Callable[[str], Coroutine[None, None, SnmpAnswer]],
+        on_done: Callable[[SnmpAnswer], None] | None,
+    ) -> dict[str, SnmpAnswer]:
+        if not self._credentials or not addresses:
+            return {}
+        return asyncio.run(self._ask_all(addresses, ask, on_done))
+
+    async def _ask_all(
+        self,
+        addresses: Sequence[str],
+        ask: Callable[[str], Coroutine[None, None, SnmpAnswer]],
+        on_done: Callable[[SnmpAnswer], None] | None,
+    ) -> dict[str, SnmpAnswer]:
+        room = asyncio.Semaphore(self._parallel)
+        answers: dict[str, SnmpAnswer] = {}
+
+        async def one(address: str) -> None:
+            async with room:
+                answers[address] = answer = await ask(address)
+                if on_done is not None:
+                    on_done(answer)
+
+        tasks = [asyncio.create_task(one(address)) for address in addresses]
+        work = asyncio.gather(*tasks)
+        while not work.done():
+            if self._stop.is_set():
+                work.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([work], timeout=_STOP_POLL_S)
+        if not work.cancelled():
+            work.result()
+        return {address: answers[address] for address in addresses if address in answers}
+
+    # --- who is there --------------------------------------------------------------------
+
+    async def _identify(self, address: str) -> SnmpAnswer:
+        tries = [self._try(address, credential) for credential in self._credentials]
+        found = await asyncio.gather(*tries)
+        for item in found:
+            if isinstance(item, SnmpIdentity):
+                probe = Probe(
+                    method=Method.SNMP,
+                    outcome=Outcome.ANSWERED,
+                    detail=f"credential {item.credential.name}",
+                )
+                return SnmpAnswer(address=address, probe=probe, identity=item)
+        probes = [item for item in found if isinstance(item, Probe)]
+        return SnmpAnswer(address=address, probe=_worst(probes))
+
+    async def _try(self, address: str, credential: SnmpCredential) -> SnmpIdentity | Probe:
+        """Ask once directly, then once through a relay: an agent may answer from elsewhere."""
+        failure = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT)
+        once = SnmpOptions(
+            timeout_s=self._options.timeout_s,
+            tries=1,
+            requests_per_s=self._options.requests_per_s,
+        )
+        for attempt in range(max(2, self._options.tries)):
+            is_open = False
+            try:
+                async with open_session(
+                    address, credential, once, through_relay=attempt > 0
+                ) as session:
+                    is_open = True
+                    return self._identity(
+                        address, credential, session, await session.get(_IDENTITY)
+                    )
+            except SnmpTimeoutError:
+                failure = _silence(credential, is_open=is_open)
+            except (SnmpAuthenticationError, SnmpProtocolError, SnmpUnreachableError) as error:
+                return _failed(credential, error)
+        return failure
+
+    @staticmethod
+    def _identity(
+        address: str, credential: SnmpCredential, session: SnmpSession, varbinds: Varbinds
+    ) -> SnmpIdentity:
+        system = parse_system(varbinds)
+        if system.is_empty:
+            raise SnmpAuthenticationError("the agent answers and shows nothing to this credential")
+        return SnmpIdentity(
+            address=address,
+            credential=credential,
+            system=system,
+            through_relay=session.answered_from not in (None, address),
+        )
+
+    # --- everything ----------------------------------------------------------------------
+
+    async def _collect(self, identity: SnmpIdentity) -> SnmpAnswer:
+        address, credential = identity.address, identity.credential
+        try:
+            async with (
+                asyncio.timeout(self._options.device_timeout_s),
+                open_session(
+                    address, credential, self._options, through_relay=identity.through_relay
+                ) as session,
+            ):
+                varbinds, problems = await _walk_all(session)
+                source = session.answered_from
+        except TimeoutError:
+            detail = f"not done after {self._options.device_timeout_s:g} s"
+            probe = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail=detail)
+            return SnmpAnswer(address=address, probe=probe, identity=identity)
+        except (
+            SnmpTimeoutError,
+            SnmpAuthenticationError,
+            SnmpProtocolError,
+            SnmpUnreachableError,
+        ) as error:
+            return SnmpAnswer(address=address, probe=_failed(credential, error), identity=identity)
+        facts = build_facts(address, varbinds, datetime.now(UTC), told=set(WALKS) - set(problems))
+        details = [f"credential {credential.name}"]
+        if source not in (None, address):
+            details.append(f"answers from {source}")
+        details += [f"{name} not read: {reason}" for name, reason in problems.items()]
+        probe = Probe(method=Method.SNMP, outcome=Outcome.ANSWERED, detail="; ".join(details))
+        return SnmpAnswer(address=address, probe=probe, facts=facts, identity=identity)
+
+
+async def _walk_all(session: SnmpSession) -> tuple[Varbinds, Mapping[str, str]]:
+    """Read every table; one that fails is named with its reason, and the others go on.
+
+    Two time-outs in a row mean that the agent is gone, and the rest is not asked.
+    """
+    varbinds: dict[str, Value] = dict(await session.get(_IDENTITY))
+    problems: dict[str, str] = {}
+    silent = 0
+    for name, roots in WALKS.items():
+        try:
+            for root in roots:
+                varbinds |= await session.walk(root)
+            silent = 0
+        except (SnmpTimeoutError, SnmpProtocolError) as error:
+            problems[name] = str(error)
+            silent = silent + 1 if isinstance(error, SnmpTimeoutError) else 0
+            if silent > 1:
+                raise
+    return varbinds, problems
+
+
+def _silence(credential: SnmpCredential, *, is_open: bool) -> Probe:
+    if isinstance(credential, SnmpV3Credential) and is_open:
+        # The engine answered its discovery; only a wrong privacy password is met with silence.
+        detail = f"credential {credential.name}: no answer to encrypted requests"
+        return Probe(method=Method.SNMP, outcome=Outcome.AUTHENTICATION_FAILED, detail=detail)
+    return Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT)
+
+
+def _failed(credential: SnmpCredential, error: Exception) -> Probe:
+    outcome = Outcome.FAILED
+    detail = f"credential {credential.name}: {error}"
+    if isinstance(error, SnmpAuthenticationError):
+        outcome, detail = Outcome.AUTHENTICATION_FAILED, f"credential {credential.name}"
+    elif isinstance(error, SnmpUnreachableError):
+        outcome, detail = Outcome.UNREACHABLE, str(error)
+    elif isinstance(error, SnmpTimeoutError):
+        outcome, detail = Outcome.TIMEOUT, ""
+    return Probe(method=Method.SNMP, outcome=outcome, detail=detail)
+
+
+def _worst(probes: Sequence[Probe]) -> Probe:
+    """Return the probe that tells most: a refusal shows that an agent is there."""
+    refused = [p for p in probes if p.outcome is Outcome.AUTHENTICATION_FAILED]
+    if refused:
+        details = ", ".join(dict.fromkeys(p.detail for p in refused))
+        return Probe(method=Method.SNMP, outcome=Outcome.AUTHENTICATION_FAILED, detail=details)
+    order = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMEOUT)
+    return min(probes, key=lambda p: order.index(p.outcome) if p.outcome in order else len(order))

@@ -1,0 +1,210 @@
+"""Asks devices by SSH: Nornir runs the workers, Netmiko speaks to the devices.
+
+One session per device for all its commands. More than some twenty workers make real sshd
+refuse sessions, so their number is bounded.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from netmiko import BaseConnection
+from nornir.core import Nornir
+from nornir.core.configuration import Config
+from nornir.core.inventory import Defaults, Groups, Host, Hosts, Inventory
+from nornir.core.plugins.connections import ConnectionPluginRegister
+from nornir.core.task import Result, Task
+from nornir.plugins.runners import ThreadedRunner
+from nornir_netmiko.connections import Netmiko
+
+from pdsno.domain.observations import Facts, Method, Outcome, Probe
+from pdsno.southbound.credentials import SshCredential
+from pdsno.southbound.platforms import DETECTION_COMMAND, platform_of
+from pdsno.southbound.platforms.base import Platform
+from pdsno.southbound.ssh_session import (
+    ReadOnlySession,
+    SshError,
+    SshOptions,
+    connect,
+    login_parameters,
+    translated,
+)
+
+log = structlog.get_logger()
+
+MAX_WORKERS = 20
+_CONNECTION = "netmiko"
+_FIRST_HANDLER = "linux"
+"""Reads prompts ending in $ or #, and sends nothing of its own: fits any shell to begin with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SshAnswer:
+    """What came of asking one address: facts if it told, and the probe for the record."""
+
+    address: str
+    probe: Probe
+    facts: Facts | None = None
+
+
+class SshQuerier:
+    """Queries many devices at once; each credential is tried in order until one is accepted.
+
+    A set `stop` closes the sessions under way; what had not answered then is missing from the
+    results.
+    """
+
+    def __init__(
+        self,
+        credentials: Sequence[SshCredential],
+        *,
+        stop: threading.Event | None = None,
+        options: SshOptions | None = None,
+        parallel: int = MAX_WORKERS,
+    ) -> None:
+        self._credentials = tuple(credentials)
+        self._stop = stop or threading.Event()
+        self._options = options or SshOptions()
+        self._parallel = min(parallel, MAX_WORKERS)
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def query(
+        self, addresses: Sequence[str], on_done: Callable[[SshAnswer], None] | None = None
+    ) -> dict[str, SshAnswer]:
+        """Ask each address for everything; answers by address, in order."""
+        if not self._credentials or not addresses:
+            return {}
+        ConnectionPluginRegister.register(_CONNECTION, Netmiko)
+        hosts = Hosts({a: Host(name=a, hostname=a) for a in addresses})
+        inventory = Inventory(hosts=hosts, groups=Groups(), defaults=Defaults())
+        runner = ThreadedRunner(num_workers=self._parallel)
+        nornir = Nornir(inventory=inventory, runner=runner, config=Config())
+
+        def ask(task: Task) -> Result:
+            answer = None if self._stop.is_set() else self._ask(task.host)
+            if answer is not None and on_done is not None:
+                on_done(answer)
+            return Result(host=task.host, result=answer)
+
+        done = threading.Event()
+        watcher = threading.Thread(target=self._close_on_stop, args=(done,), name="ssh-stop")
+        watcher.start()
+        try:
+            results = nornir.run(task=ask)
+        finally:
+            done.set()
+            watcher.join()
+        answers = {}
+        for address in addresses:
+            if results[address].failed:
+                # Nornir keeps exceptions; what is left here is nobody's outcome but a bug.
+                raise results[address][0].exception or RuntimeError(address)
+            if isinstance(answer := results[address][0].result, SshAnswer):
+                answers[address] = answer
+        return answers
+
+    def _close_on_stop(self, done: threading.Event) -> None:
+        while not done.wait(0.1):
+            if self._stop.is_set():
+                with self._lock:
+                    for sock in self._sockets:
+                        with suppress(OSError):
+                            sock.shutdown(socket.SHUT_RDWR)
+
+    # --- one device ----------------------------------------------------------------------
+
+    def _ask(self, host: Host) -> SshAnswer | None:
+        address = host.name
+        refused: list[str] = []
+        for credential in self._credentials:
+            try:
+                return self._ask_with(host, credential)
+            except SshError as error:
+                if self._stop.is_set():
+                    return None
+                if error.outcome is not Outcome.AUTHENTICATION_FAILED:
+                    return SshAnswer(address=address, probe=_probe(error.outcome, error.detail))
+                refused.append(credential.name)
+        detail = f"credential {', '.join(refused)}"
+        return SshAnswer(address=address, probe=_probe(Outcome.AUTHENTICATION_FAILED, detail))
+
+    def _ask_with(self, host: Host, credential: SshCredential) -> SshAnswer:
+        sock, banner = connect(host.name, credential.port, self._options)
+        with self._lock:
+            self._sockets.add(sock)
+        try:
+            connection = self._login(host, credential, sock)
+            session = ReadOnlySession(connection, self._options)
+            return self._converse(host.name, session, credential, banner)
+        finally:
+            with self._lock:
+                self._sockets.discard(sock)
+            # The far end may be gone already; whatever closing says changes nothing.
+            with suppress(Exception):
+                if _CONNECTION in host.connections:
+                    host.close_connection(_CONNECTION)
+            sock.close()
+
+    def _login(self, host: Host, credential: SshCredential, sock: socket.socket) -> BaseConnection:
+        extras = login_parameters(credential, sock, self._options)
+        try:
+            plugin = host.open_connection(
+                _CONNECTION,
+                configuration=Config(),
+                hostname=host.name,
+                username=credential.username,
+                password=credential.password,
+                port=credential.port,
+                platform=_FIRST_HANDLER,
+                extras=extras,
+                default_to_host_attributes=False,
+            )
+        except Exception as error:
+            # Paramiko lets any of a dozen unrelated exceptions through; all mean "no session".
+            raise translated(error, "during log-in") from error
+        connection = plugin.connection
+        if not isinstance(connection, BaseConnection):
+            raise SshError(Outcome.FAILED, "no Netmiko connection")
+        return connection
+
+    def _converse(
+        self, address: str, session: ReadOnlySession, credential: SshCredential, banner: str
+    ) -> SshAnswer:
+        first = session.send(DETECTION_COMMAND)
+        platform = platform_of(first)
+        if platform is None:
+            detail = f"credential {credential.name}: no platform recognised ({banner})"
+            return SshAnswer(address=address, probe=_probe(Outcome.NOT_SUPPORTED, detail))
+        session.allow(platform.commands)
+        outputs = {DETECTION_COMMAND: first}
+        for command in platform.commands:
+            if command not in outputs:
+                outputs[command] = session.send(command)
+        return interpreted(address, platform, outputs, credential.name)
+
+
+def interpreted(
+    address: str, platform: Platform, by_command: Mapping[str, str], credential: str
+) -> SshAnswer:
+    """Turn a session's outputs into facts; what could not be read is the probe's detail."""
+    outputs = platform.outputs(by_command)
+    try:
+        facts = platform.parse(outputs, address, datetime.now(UTC))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        log.warning("parser_failed", address=address, platform=platform.name, error=repr(error))
+        detail = f"platform {platform.name}: {type(error).__name__}"
+        return SshAnswer(address=address, probe=_probe(Outcome.PARSER_FAILED, detail))
+    if outputs.problems:
+        detail = "; ".join(f"command {c!r}: {why}" for c, why in outputs.problems.items())
+        return SshAnswer(address=address, probe=_probe(Outcome.PARSER_FAILED, detail), facts=facts)
+    probe = _probe(Outcome.ANSWERED, f"credential {credential}")
+    return SshAnswer(address=address, probe=probe, facts=facts)
+
+
+def _probe(outcome: Outcome, detail: str = "") -> Probe:
+    return Probe(method=Method.SSH, outcome=outcome, detail=detail)

@@ -1,0 +1,166 @@
+"""One SSH login: how it is opened, what may be sent, and what its failures are called."""
+
+import logging
+import socket
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netmiko import BaseConnection
+from netmiko.exceptions import (
+    NetmikoAuthenticationException,
+    NetmikoBaseException,
+    NetmikoTimeoutException,
+    ReadException,
+    ReadTimeout,
+    WriteException,
+)
+from paramiko.ssh_exception import SSHException  # type: ignore[import-untyped]
+
+from pdsno.domain.errors import LocalProtocolError, OperationError
+from pdsno.domain.observations import Outcome
+from pdsno.southbound.credentials import SshCredential
+from pdsno.southbound.platforms import DETECTION_COMMAND
+
+# Paramiko logs a traceback from its own thread for everything that it also raises to us.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+_BANNER_BYTES = 255  # RFC 4253 section 4.2
+_EXPECTED = (NetmikoBaseException, NetmikoTimeoutException, SSHException, OSError, EOFError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SshOptions:
+    """How patient we are, in seconds."""
+
+    connect_timeout_s: float = 3.0
+    login_timeout_s: float = 15.0
+    read_timeout_s: float = 20.0
+
+
+class SshError(OperationError):
+    """A session failed; `outcome` is what the record keeps, the text is its detail."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(detail or outcome.value)
+        self.outcome = outcome
+        self.detail = detail
+
+
+class ReadOnlySession:
+    """The one place where anything is sent to a device: only what its platform lists."""
+
+    def __init__(self, connection: BaseConnection, options: SshOptions) -> None:
+        self._connection = connection
+        self._options = options
+        self._allowed: Collection[str] = (DETECTION_COMMAND,)
+
+    def allow(self, commands: Collection[str]) -> None:
+        """Permit a platform's commands instead of the detection command alone."""
+        self._allowed = commands
+
+    def send(self, command: str) -> str:
+        """Return what a command prints.
+
+        Raises LocalProtocolError for a command that is not listed (a bug of ours), and SshError
+        with outcome TIMEOUT or SESSION_CLOSED.
+        """
+        if command not in self._allowed:
+            raise LocalProtocolError(f"{command!r} is not among the commands for this platform")
+        try:
+            output = self._connection.send_command(
+                command, read_timeout=self._options.read_timeout_s
+            )
+        except _EXPECTED as error:
+            raise translated(error, f"command {command!r}") from error
+        return str(output)
+
+
+def connect(address: str, port: int, options: SshOptions) -> tuple[socket.socket, str]:
+    """Return a connected socket and the server's version line, which stays unread in it.
+
+    Raises SshError: REFUSED, TIMEOUT, UNREACHABLE, SESSION_CLOSED (hung up without a word).
+    """
+    try:
+        sock = socket.create_connection((address, port), timeout=options.connect_timeout_s)
+    except ConnectionRefusedError as error:
+        raise SshError(Outcome.REFUSED) from error
+    except TimeoutError as error:
+        raise SshError(Outcome.TIMEOUT) from error
+    except OSError as error:
+        raise SshError(Outcome.UNREACHABLE, error.strerror or "") from error
+    try:
+        sock.settimeout(options.login_timeout_s)
+        banner = sock.recv(_BANNER_BYTES, socket.MSG_PEEK)
+    except TimeoutError as error:
+        sock.close()
+        raise SshError(Outcome.TIMEOUT, "connected, but no SSH banner") from error
+    except OSError as error:
+        sock.close()
+        raise SshError(Outcome.SESSION_CLOSED, "before its banner") from error
+    if not banner:
+        sock.close()
+        raise SshError(Outcome.SESSION_CLOSED, "before its banner")
+    return sock, banner.decode("ascii", errors="replace").partition("\n")[0].strip()
+
+
+def login_parameters(
+    credential: SshCredential, sock: socket.socket, options: SshOptions
+) -> dict[str, Any]:
+    """Return what Netmiko needs besides host, user and password.
+
+    Host keys are accepted as they come and remembered by nobody: pinning them is work to be
+    done. The operator's agent, keys and ssh_config are left alone: only what the credential
+    names is offered, or a device would count foreign keys as failed log-ins.
+    """
+    if credential.key_file is not None and not Path(credential.key_file).is_file():
+        raise SshError(Outcome.FAILED, f"key file {credential.key_file} does not exist")
+    return {
+        "sock": sock,
+        "use_keys": credential.key_file is not None,
+        "key_file": credential.key_file,
+        "allow_agent": False,
+        "ssh_strict": False,
+        "system_host_keys": False,
+        "ssh_config_file": None,
+        "conn_timeout": options.login_timeout_s,
+        "auth_timeout": options.login_timeout_s,
+        "banner_timeout": options.login_timeout_s,
+        "blocking_timeout": options.read_timeout_s,
+        "fast_cli": True,
+    }
+
+
+def translated(error: BaseException, where: str = "") -> SshError:
+    """Return what a library's exception means."""
+    if isinstance(error, SshError):
+        return error
+    chain = list(_chain(error))
+    if any(isinstance(item, NetmikoAuthenticationException) for item in chain):
+        return SshError(Outcome.AUTHENTICATION_FAILED)
+    if any(_is_hang_up(item) for item in chain):
+        return SshError(Outcome.SESSION_CLOSED, where)
+    if any(isinstance(item, ReadTimeout | TimeoutError) for item in chain):
+        return SshError(Outcome.TIMEOUT, where)
+    if any(isinstance(item, SSHException | ValueError) for item in chain):
+        reason = next(str(i) for i in chain if isinstance(i, SSHException | ValueError))
+        return SshError(Outcome.FAILED, " ".join(reason.split()) or where)
+    if isinstance(error, NetmikoTimeoutException):
+        return SshError(Outcome.TIMEOUT, where)
+    return SshError(Outcome.FAILED, where or type(error).__name__)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_hang_up(error: BaseException) -> bool:
+    if isinstance(error, EOFError | ConnectionError | ReadException | WriteException):
+        return True
+    text = str(error)
+    return isinstance(error, SSHException | OSError) and (
+        "not active" in text or "is closed" in text or "banner" in text
+    )
