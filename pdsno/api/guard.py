@@ -85,7 +85,7 @@ def host_name(host: str) -> str | None:
         return None
     if name.startswith("[") and name.endswith("]"):
         inner = name[1:-1]
-        return inner if ":" in inner and _is_address(inner) else None
+        return _plain(inner) if ":" in inner and _is_address(inner) else None
     return _plain(name) if name and ":" not in name else None
 
 

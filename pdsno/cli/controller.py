@@ -51,10 +51,12 @@ def run(role: str, settings_file: Path) -> None:
     from pdsno.node.run import Node, run_until_signal
     from pdsno.settings import load_settings
 
-    configure_service_logging()
     settings = load_settings(settings_file)
     check_role(settings, Role(role))
-    run_until_signal(Node(settings))
+    configure_service_logging()
+    node = Node(settings)
+    configure_service_logging(lambda: {"controller_id": node.controller.controller_id})
+    run_until_signal(node)
 
 
 @controller.command()

@@ -1,12 +1,12 @@
 """Structured logs to stderr: ours by structlog, the libraries' by the same formatter.
 
-`controller_id` and `correlation_id` come from structlog's context variables. A new thread starts
-without them: bind there (`structlog.contextvars.bound_contextvars(controller_id=...)`).
+`controller_id` and `correlation_id` come from structlog's context variables, bound where a
+message is handled; elsewhere the process's own fields fill in, if it is one controller.
 """
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 import click
@@ -24,10 +24,32 @@ SECRET_NAMES = frozenset({"auth", "credentials", "key", "token", "join_token"})
 NOISY_LIBRARIES = ("alembic", "asyncio", "netmiko", "nornir", "paramiko", "scapy", "urllib3")
 
 
+Fields = Callable[[], Mapping[str, str | None]]
+"""What every line of this process says, such as whose it is."""
+
+
+class _ProcessFields:
+    """Adds the process's fields to lines that lack them."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        for name, value in self._fields().items():
+            event.setdefault(name, value)
+        return event
+
+
 def configure_logging(
-    options: LogOptions, *, is_service: bool = False, stream: TextIO | None = None
+    options: LogOptions,
+    *,
+    is_service: bool = False,
+    stream: TextIO | None = None,
+    fields: Fields = dict,
 ) -> None:
     """Set up logging of this process; safe to call again, the last call counts.
+
+    `fields` are asked for at every line and fill in what the line itself does not say.
 
     A command logs warnings (-v info, -vv debug). A service (`is_service`) logs info (-v debug) and
     writes JSON unless its stderr is a terminal.
@@ -36,6 +58,7 @@ def configure_logging(
     level = log_level(options.verbosity, is_service=is_service)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _ProcessFields(fields),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         hide_secrets,
@@ -50,10 +73,11 @@ def configure_logging(
     configure_libraries(level, shared, final, target)
 
 
-def configure_service_logging() -> None:
+def configure_service_logging(fields: Fields = dict) -> None:
     """Log as a service, by the options of the current command line; for `run` commands."""
     options = click.get_current_context().find_root().obj
-    configure_logging(options if isinstance(options, LogOptions) else LogOptions(), is_service=True)
+    options = options if isinstance(options, LogOptions) else LogOptions()
+    configure_logging(options, is_service=True, fields=fields)
 
 
 def log_level(verbosity: int, *, is_service: bool) -> int:

@@ -63,6 +63,7 @@ class _Connection:
         self._answers = Answers()
         self._backoff = Backoff(first_s=1, most_s=30)
         self._callbacks: list[Callable[[], None]] = []
+        self._callback_lock = threading.Lock()
         self._starting = threading.Lock()
         self._is_started = False
         self._client = self._new_client(key.controller_id)
@@ -119,6 +120,9 @@ class _Connection:
             self._client.loop_stop()
             self.state.down()
             self._is_started = False
+            # paho closes its inner sockets only with the object itself.
+            self._client = self._new_client(self._key.controller_id)
+            self._answers = Answers()
 
     def counts(self) -> Counter[str]:
         """Return what was dropped, and jobs that crashed."""
@@ -126,8 +130,10 @@ class _Connection:
 
     def add_callback(self, callback: Callable[[], None]) -> None:
         """Run a callback on the worker after each connect, and now if connected."""
-        self._callbacks.append(callback)
-        if self.state.is_up:
+        with self._callback_lock:
+            self._callbacks.append(callback)
+            is_up = self.state.is_up
+        if is_up:
             self.worker.offer(callback)
 
     def drop_callback(self, callback: Callable[[], None]) -> None:
@@ -211,9 +217,11 @@ class _Connection:
         if wanted:
             client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in wanted.items()])
         self._backoff.reset()
-        self.state.up()
+        with self._callback_lock:
+            self.state.up()
+            callbacks = list(self._callbacks)
         log.info("mqtt_connected", broker=self.name, has_session=flags.session_present)
-        for callback in list(self._callbacks):
+        for callback in callbacks:
             self.worker.offer(callback)
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:

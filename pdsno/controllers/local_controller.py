@@ -1,6 +1,7 @@
 """The local controller: discovers its subnets, keeps its own NIB, reports what changed."""
 
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from pdsno.controllers.member_controller import MemberController
 from pdsno.discovery.cycle import DiscoveryCycleResult, ReportState, full_report, record_cycle
 from pdsno.discovery.observe import Observations, observe
 from pdsno.discovery.targets import plan_targets
+from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role, uuid7
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -32,13 +34,15 @@ from pdsno.domain.messages import (
     MessageType,
     PolicyUpdate,
 )
-from pdsno.domain.policy import LocalPolicy
+from pdsno.domain.policy import LocalPolicy, is_inside
 from pdsno.domain.ports import NIB
 from pdsno.southbound.credentials import Credentials
 
 log = structlog.get_logger()
 
 _REPORT_WAIT_S = 5.0
+_UNHEARD_WAIT_S = 2.0
+"""Without a parent nobody confirms; long enough for a broker to connect and answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +79,7 @@ class LocalController(MemberController):
     ) -> None:
         self._subnets = (subnet,) if isinstance(subnet, str) else tuple(subnet)
         self._credentials = credentials or Credentials()
-        self._requests: list[DiscoveryRequest] = []
+        self._requests: deque[DiscoveryRequest] = deque()
         self._cycle_lock = threading.Lock()
         self._stop = threading.Event()
         self._relay: OutboxRelay | None = None
@@ -157,18 +161,26 @@ class LocalController(MemberController):
 
     def _discover(self) -> None:
         """Run what was asked for, else what the schedule asks for."""
-        requests, self._requests = self._requests, []
-        if not requests and not self._plan().local.subnets:
-            return
-        for request in requests or (None,):
-            if not self._stop.is_set():
-                self.run_discovery_cycle(request)
+        if not self._requests and self._plan().local.subnets:
+            self.run_discovery_cycle()
+        while self._requests and not self._stop.is_set():
+            self.run_discovery_cycle(self._requests.popleft())
 
     def _interval_s(self) -> float:
         return float(self._plan().local.interval_s)
 
     def request_discovery(self, request: DiscoveryRequest) -> None:
-        """Run a cycle soon, in the background (it waits for a running one)."""
+        """Run a cycle soon, in the background (it waits for a running one).
+
+        Raises RefusedError FOREIGN_SUBNET for a subnet that is not within our targets: nobody
+        widens by a request what policy allows.
+        """
+        targets = self._plan().local.subnets
+        for subnet in request.subnets:
+            if not is_inside(subnet, targets):
+                raise RefusedError(
+                    Refusal.FOREIGN_SUBNET, f"{subnet} is no target of {self.controller_id}"
+                )
         self._requests.append(request)
         self._discovery.wake()
 
@@ -178,7 +190,8 @@ class LocalController(MemberController):
         if self.options.parent is None and self._mqtt_broker is None:
             return ReportState.QUEUED
         self.connect_mqtt()
-        state = self._reports().flush(_REPORT_WAIT_S)
+        wait_s = _REPORT_WAIT_S if self.options.parent else _UNHEARD_WAIT_S
+        state = self._reports().flush(wait_s)
         return {
             RelayState.CONFIRMED: ReportState.CONFIRMED,
             RelayState.DELIVERED: ReportState.DELIVERED,
@@ -235,7 +248,10 @@ class LocalController(MemberController):
         self.request_discovery(read(message, DiscoveryRequest))
 
     def _on_command(self, command: DiscoveryRequest) -> None:
-        self.request_discovery(command)
+        try:
+            self.request_discovery(command)
+        except RefusedError as error:
+            log.warning("command_refused", why=str(error))
 
     def _policy_changed(self, update: PolicyUpdate) -> None:
         log.info("policy_applied", epoch=update.epoch, version=update.version)

@@ -33,7 +33,7 @@ from pdsno.domain.messages import (
     SystemEvent,
     ValidationResult,
 )
-from pdsno.domain.policy import RegionPolicy
+from pdsno.domain.policy import RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import in_parts
 from pdsno.intake.reports import ReportIntake
@@ -217,12 +217,25 @@ class RegionalController(MemberController):
         self.request_discovery(command)
 
     def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...]:
-        """Ask our local controllers for a cycle now; returns who was asked."""
-        children = self.nib_store.controllers(role=Role.LOCAL, region=self.region)
+        """Ask our local controllers for a cycle now; returns who was asked.
+
+        With subnets, only those whose targets they are.
+        """
+        children = tuple(
+            child
+            for child in self.nib_store.controllers(role=Role.LOCAL, region=self.region)
+            if self._has_targets(child, request.subnets)
+        )
         for child in children:
             if not self._send_down(child, MessageType.DISCOVERY_REQUEST, request):
                 self._parenting.children.leave_command(child.controller_id, request)
         return tuple(child.controller_id for child in children)
+
+    def _has_targets(self, child: ControllerRecord, subnets: tuple[str, ...]) -> bool:
+        region = self._own_policy()
+        local = region.local(child.controller_id) if region else None
+        targets = local.subnets if local else child.subnets
+        return all(is_inside(subnet, targets) for subnet in subnets)
 
     def _send_down(
         self, child: ControllerRecord, message_type: MessageType, payload: object

@@ -1,7 +1,7 @@
 """Policy documents: who may be admitted, what each local controller probes, how often."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -130,6 +130,17 @@ def _check_region_policy(region: RegionPolicy) -> None:
         if local.rate_pps < 1 or local.miss_limit < 1:
             msg = f"{local.controller_id}: rate_pps and miss_limit must be at least 1"
             raise InputError(msg)
+
+
+def is_inside(subnet: str, prefixes: Iterable[str]) -> bool:
+    """Tell whether every address of `subnet` is in one of the prefixes or in several together."""
+    wanted = ipaddress.ip_network(subnet)
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    if isinstance(wanted, ipaddress.IPv4Network):
+        v4 = [net for net in networks if isinstance(net, ipaddress.IPv4Network)]
+        return any(wanted.subnet_of(net) for net in ipaddress.collapse_addresses(v4))
+    v6 = [net for net in networks if isinstance(net, ipaddress.IPv6Network)]
+    return any(wanted.subnet_of(net) for net in ipaddress.collapse_addresses(v6))
 
 
 def check_subnet(text: str, *, force: bool = False) -> _Network:

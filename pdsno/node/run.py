@@ -94,7 +94,6 @@ class Node:
                 )
                 if not joined:
                     return
-            structlog.contextvars.bind_contextvars(controller_id=controller.controller_id)
             controller.serve()
         except Exception:
             log.exception("controller_cannot_serve")

@@ -144,10 +144,8 @@ class SshQuerier:
         finally:
             with self._lock:
                 self._sockets.discard(sock)
-            # The far end may be gone already; whatever closing says changes nothing.
-            with suppress(Exception):
-                if _CONNECTION in host.connections:
-                    host.close_connection(_CONNECTION)
+            if _CONNECTION in host.connections:
+                _hang_up(host.connections.pop(_CONNECTION).connection)
             sock.close()
 
     def _login(self, host: Host, credential: SshCredential, sock: socket.socket) -> BaseConnection:
@@ -186,6 +184,12 @@ class SshQuerier:
             if command not in outputs:
                 outputs[command] = session.send(command)
         return interpreted(address, platform, outputs, credential.name)
+
+
+def _hang_up(connection: BaseConnection) -> None:
+    """Close the session. Netmiko's own way first sends lines of its own, and waits for them."""
+    if connection.remote_conn_pre is not None:
+        connection.remote_conn_pre.close()
 
 
 def interpreted(

@@ -37,6 +37,7 @@ class Namespace:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._started: list[subprocess.Popen[bytes]] = []
         ip("netns", "add", name)
         ip("-n", name, "link", "set", "lo", "up")
 
@@ -56,12 +57,14 @@ class Namespace:
     def start(self, *argv: str, log: Path) -> "subprocess.Popen[bytes]":
         """Start a long-running command inside; it dies with the namespace."""
         with log.open("ab") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *argv],
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
             )
+        self._started.append(process)
+        return process
 
     def ip(self, *args: str) -> None:
         ip("-n", self.name, *args)
@@ -77,6 +80,8 @@ class Namespace:
         for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for process in self._started:
+            process.wait()
         until(lambda: not self.pids(), f"{self.name} to be empty")
         with suppress(subprocess.CalledProcessError):
             ip("netns", "del", self.name)
@@ -131,8 +136,10 @@ def _cable(here: Namespace, there: Namespace, subnet: str, numbers: Sequence[int
         for knob, value in (("arp_ignore", "1"), ("arp_announce", "2"), ("rp_filter", "0")):
             done = there.run("sysctl", "-qw", f"net.ipv4.conf.{host}.{knob}={value}")
             assert done.returncode == 0, done.stderr
-    done = there.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
-    assert done.returncode == 0, done.stderr
+    # The cable's own end must not answer ARP for the hosts behind it.
+    for knob in ("all.arp_ignore=1", "all.rp_filter=0"):
+        done = there.run("sysctl", "-qw", f"net.ipv4.conf.{knob}")
+        assert done.returncode == 0, done.stderr
 
 
 def _start_broker(here: Namespace, folder: Path) -> None:

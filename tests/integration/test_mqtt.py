@@ -12,6 +12,7 @@ import pytest
 from pdsno.communication import topics
 from pdsno.communication.broker import Mosquitto, MosquittoSettings
 from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.communication.subscriptions import Subscription
 from pdsno.domain.errors import InputError, OperationError, Refusal, TransientError
 from pdsno.domain.messages import Message, MessageType
 from pdsno.signing import SigningKey
@@ -157,20 +158,15 @@ def test_a_message_published_while_the_receiver_is_away_is_kept_for_it(
 
 
 def test_a_message_that_came_before_its_subscriber_waits_for_it(new_client: NewClient) -> None:
-    new_client("rc").subscribe(topics.events_system(), Ears())
-    sender, ears = new_client("lc"), Ears()
-    for client in [new_client("rc")]:
-        client.disconnect()
-    # Both clients of "rc" leave: the session stays.
-    restarted = _reconnected(new_client)
+    before, sender, ears = new_client("rc"), new_client("lc"), Ears()
+    before.subscribe(topics.events_system(), Ears())
+    before.disconnect()
     sender.publish(topics.events_system(), EVENT, {"n": 1})
-    time.sleep(0.2)
-    restarted.subscribe(topics.events_system(), ears)
+    after = new_client("rc")
+    connection = after._connection
+    wait_until(lambda: connection.subscriptions._unclaimed)  # type: ignore[union-attr]
+    after.subscribe(topics.events_system(), ears)
     wait_until(lambda: ears.numbers == [1])
-
-
-def _reconnected(new_client: NewClient) -> ControllerMQTTClient:
-    return new_client("rc")
 
 
 def test_handlers_run_in_order_off_the_network_thread(new_client: NewClient) -> None:
@@ -197,7 +193,7 @@ def test_a_slow_handler_does_not_stop_publishing_or_keepalive(new_client: NewCli
     sender = new_client("lc")
     for number in range(50):
         sender.publish(topics.events_system(), EVENT, {"n": number})
-    assert client.publish("pdsno/events/other", EVENT, {})
+    client.publish("pdsno/events/other", EVENT, {})
     release.set()
     wait_until(lambda: len(handled) == 50)
     assert handled == list(range(50))
@@ -240,13 +236,8 @@ def test_only_rightly_signed_messages_reach_a_handler(new_client: NewClient) -> 
 
 
 def publish_raw(settings: MosquittoSettings, topic: str, payload: bytes) -> None:
-    subprocess.run(
-        ["mosquitto_pub", "-V", "5", "-h", "127.0.0.1", "-p", str(settings.port), "-q", "1"]
-        + ["-t", topic, "-s"],
-        input=payload,
-        check=True,
-        timeout=20,
-    )
+    command = f"mosquitto_pub -V 5 -h 127.0.0.1 -p {settings.port} -q 1 -t {topic} -s"
+    subprocess.run(command.split(), input=payload, check=True, timeout=20)
 
 
 def test_garbage_is_refused_and_counted(
@@ -264,22 +255,16 @@ def test_garbage_is_refused_and_counted(
 def test_a_replayed_message_is_refused(
     new_client: NewClient, broker_settings: MosquittoSettings
 ) -> None:
-    receiver, ears, raw = new_client("rc"), Ears(), []
+    receiver, ears = new_client("rc"), Ears()
+    raw: list[bytes] = []
     receiver.subscribe("pdsno/#", ears)
-    receiver._connection.subscriptions._entries.insert(  # type: ignore[union-attr]
-        0, _recording(raw)
-    )
+    tap = Subscription("pdsno/#", 1, lambda incoming: raw.append(incoming.payload))
+    receiver._connection.subscriptions.add(tap)  # type: ignore[union-attr]
     new_client("lc").publish("pdsno/events/system", EVENT, {"n": 1})
-    wait_until(lambda: ears.messages)
+    wait_until(lambda: raw)
     publish_raw(broker_settings, "pdsno/events/system", raw[0])
     wait_until(lambda: receiver.refused == {"REPLAYED": 1})
     assert ears.numbers == [1]
-
-
-def _recording(raw: list[bytes]) -> object:
-    from pdsno.communication.subscriptions import Subscription  # noqa: PLC0415 - one test's
-
-    return Subscription("pdsno/#", 1, lambda incoming: raw.append(incoming.payload))
 
 
 def test_too_large_a_message_is_refused_before_it_leaves(new_client: NewClient) -> None:
@@ -322,10 +307,10 @@ import time
 from pdsno.communication import topics
 from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.domain.messages import MessageType
-client = ControllerMQTTClient("lc", "127.0.0.1", {broker_settings.port})
-client.set_will(topics.status("lc"), lambda: {{"state": "offline"}}, delay_s=0)
+client = ControllerMQTTClient("victim", "127.0.0.1", {broker_settings.port})
+client.set_will(topics.status("victim"), lambda: {{"state": "offline"}}, delay_s=0)
 client.connect()
-client.publish(topics.status("lc"), MessageType.STATUS, {{"state": "online"}}, retain=True)
+client.publish(topics.status("victim"), MessageType.STATUS, {{"state": "online"}}, retain=True)
 time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL) as victim:
@@ -336,7 +321,7 @@ time.sleep(60)
             victim.kill()
     wait_until(lambda: ears.messages[-1].payload == {"state": "offline"}, "the will")
     late = Ears()
-    new_client("gc").subscribe(topics.status("lc"), late)
+    new_client("gc").subscribe(topics.status("victim"), late)
     wait_until(lambda: late.messages)
     assert late.messages[0].payload == {"state": "offline"}
 
@@ -433,11 +418,11 @@ def test_a_publish_without_an_answer_fails_in_time(
     assert broker.pid
     os.kill(broker.pid, signal.SIGSTOP)
     try:
-        with pytest.raises(TransientError, match="did not acknowledge within 0.3 s"):
+        with pytest.raises(TransientError, match="did not acknowledge within"):
             client.publish("pdsno/events/system", EVENT, {}, timeout_s=0.3)
     finally:
         os.kill(broker.pid, signal.SIGCONT)
-    assert client.publish("pdsno/events/system", EVENT, {})
+    client.publish("pdsno/events/system", EVENT, {})
 
 
 @pytest.mark.parametrize(("host", "port"), [("", 1883), ("a" * 80 + ".b", 1883), ("x", 0)])

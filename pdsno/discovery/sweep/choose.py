@@ -167,6 +167,8 @@ def methods_for(
             notes.append(NO_PING)
     if Method.TCP in wanted or (Method.ARP not in methods and notes):
         methods.append(Method.TCP)
+    if wanted == {Method.ARP} and not segment.is_local:
+        notes.append("could not ARP: not on a LAN of this machine; use ICMP or TCP")
     if segment.is_local and Method.ARP not in methods and methods:
         methods.append(Method.NEIGHBOUR_TABLE)
     return tuple(methods), tuple(notes)

@@ -9,7 +9,10 @@ _BURST_S = 0.02
 
 
 class Pacer:
-    """Spaces packets at `rate_pps`; None means unpaced. One thread at a time."""
+    """Spaces packets at `rate_pps`; None means unpaced.
+
+    Safe to share: threads that use one pacer keep to its rate together.
+    """
 
     def __init__(
         self,
@@ -22,13 +25,15 @@ class Pacer:
         self._stop = stop
         self._clock = clock
         self._due = clock()
+        self._lock = threading.Lock()
 
     def wait(self) -> bool:
         """Return when the next packet may leave; False if the sweep shall stop instead."""
         if self._interval_s:
-            now = self._clock()
-            self._due = max(self._due, now - _BURST_S)
-            if self._due > now:
-                self._stop.wait(self._due - now)
-            self._due += self._interval_s
+            with self._lock:
+                now = self._clock()
+                slot = max(self._due, now - _BURST_S)
+                self._due = slot + self._interval_s
+            if slot > now:
+                self._stop.wait(slot - now)
         return not self._stop.is_set()

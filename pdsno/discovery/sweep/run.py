@@ -1,4 +1,4 @@
-"""Sweeps targets: LANs side by side, each at its own pace; within one LAN one after the other."""
+"""Sweeps targets side by side; those that leave by one LAN share its pace."""
 
 import threading
 import time
@@ -108,18 +108,16 @@ def sweep_targets(
     """
     own = local_addresses()
     can = abilities()
-    by_lan: dict[str, list[Segment]] = defaultdict(list)
-    for target in targets:
-        for segment in segments_of(target, own, options.interface):
-            by_lan[segment.leaves_by].append(segment)
+    segments = [s for target in targets for s in segments_of(target, own, options.interface)]
+    pacers = {segment.leaves_by: Pacer(options.rate_pps, stop) for segment in segments}
 
-    def sweep_lan(segments: list[Segment]) -> list[_Heard]:
-        pacer = Pacer(options.rate_pps, stop)
+    def sweep(segment: Segment) -> _Heard:
+        pacer = pacers[segment.leaves_by]
         job = _Job(pacer=pacer, stop=stop, can=can, options=options, on_progress=on_progress)
-        return [_sweep_segment(segment, job) for segment in segments]
+        return _sweep_segment(segment, job)
 
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE, thread_name_prefix="sweep") as pool:
-        heard = [item for items in pool.map(sweep_lan, by_lan.values()) for item in items]
+        heard = list(pool.map(sweep, segments))
     return tuple(
         _assemble(target, [item for item in heard if item.segment.target is target])
         for target in targets

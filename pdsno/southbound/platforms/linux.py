@@ -9,6 +9,7 @@ from pdsno.domain.entities import DeviceType, Interface, Neighbor
 from pdsno.domain.observations import ArpEntry, Facts, MacTableEntry
 from pdsno.southbound.platforms.base import Outputs, Platform, clean, clean_mac, listed, whole
 
+# By path where /sbin is not in the PATH of ordinary users.
 _HOSTNAME = "hostname"
 _RELEASE = "cat /etc/os-release"
 _KERNEL = "uname -r"
@@ -16,9 +17,9 @@ _UPTIME = "cat /proc/uptime"
 _FORWARDING = "cat /proc/sys/net/ipv4/ip_forward"
 _ADDRESSES = "ip -j -d addr show"
 _NEIGHBOURS = "ip -j neigh show"
-_FDB = "bridge -j fdb show"
-_CHASSIS = "lldpcli -f json0 show chassis"
-_LLDP = "lldpcli -f json0 show neighbors"
+_FDB = "/sbin/bridge -j fdb show"
+_CHASSIS = "/usr/sbin/lldpcli -f json0 show chassis"
+_LLDP = "/usr/sbin/lldpcli -f json0 show neighbors"
 _FRR = "vtysh -c 'show version'"
 
 _HOST_BRIDGE = re.compile(r"docker\d+|br-[0-9a-f]{12}|virbr\d+|lxcbr\d+|cni\d+|podman\d+")

@@ -1,14 +1,17 @@
 """An API on loopback, with a NIB behind it, for tests."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import requests
+import structlog
 
-from pdsno.api import ControllerInfo, create_app
+from pdsno.api import ControllerInfo, create_app, guard
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.entities import ControllerRecord, Device, NewEvent
 from pdsno.domain.identifiers import Role
@@ -25,11 +28,20 @@ class Api:
     url: str
     session: requests.Session = field(default_factory=requests.Session)
 
-    def ask(self, path: str, **options: Any) -> requests.Response:
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        params: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         """Ask `path`, below /api/v1 unless it starts with a slash."""
         whole = path if path.startswith("/") else f"/api/v1/{path}"
-        method = options.pop("method", "GET")
-        return self.session.request(method, self.url + whole, timeout=30, **options)
+        asked: Any = params
+        return self.session.request(
+            method, self.url + whole, params=asked, headers=headers, timeout=30
+        )
 
     def get(self, path: str, **params: object) -> dict[str, Any]:
         """Return the JSON of an answer that must be 200."""
@@ -57,9 +69,17 @@ class Api:
             cursor = {"cursor": page["next_cursor"]}
             between()
 
-    def problem(self, path: str, status: int, **options: Any) -> str:
+    def problem(
+        self,
+        path: str,
+        status: int,
+        *,
+        method: str = "GET",
+        params: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """Return the detail of an answer that must be a sound problem of this status."""
-        answer = self.ask(path, **options)
+        answer = self.ask(path, method=method, params=params, headers=headers)
         assert answer.status_code == status, answer.text
         assert answer.headers["Content-Type"] == "application/problem+json"
         body = answer.json()
@@ -85,10 +105,23 @@ def info(**health: object) -> ControllerInfo:
 
 @contextmanager
 def served(
-    nib: NIB, controller: Callable[[], ControllerInfo] = info, **options: Any
+    nib: NIB, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
 ) -> Iterator[Api]:
     """Serve a NIB on a free port of loopback."""
-    runner = RestRunner(create_app(nib, controller=controller, **options), host="127.0.0.1", port=0)
+    app = create_app(nib, controller=controller, host_names=host_names)
+    runner = RestRunner(app, host="127.0.0.1", port=0)
+    # A line a request would come after the answer, in the output of another test; and structlog's
+    # own default draws the locals of each frame, which takes seconds.
+    quiet = structlog.wrap_logger(
+        None,
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    with patch.object(guard, "log", quiet):
+        yield from _running(runner)
+
+
+def _running(runner: RestRunner) -> Iterator[Api]:
     runner.start()
     api = Api(url=f"http://127.0.0.1:{runner.port}")
     api.session.trust_env = False
@@ -105,7 +138,7 @@ def put(nib: NIB, *devices: Device) -> None:
             change.put_device(device, expected_version=None)
 
 
-def device(number: int, **values: Any) -> Device:
+def device(number: int, **values: Any) -> Device:  # noqa: ANN401 - any field of a device
     return Device(
         **{"device_id": f"dev_{number:04}", "first_seen": NOW, "last_seen": NOW, **values}
     )

@@ -57,9 +57,9 @@ def test_yaml_and_json_give_the_same_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("local_quota", "local_qouta", "line 4: regions[0].local_qouta: there is no such field; did"),
+        ("local_quota", "local_qouta", "line 4: regions[0].local_qouta: there is no such field"),
         ("subnets:", "subnet:", "did you mean subnets?"),
-        ("local_quota: 3", "local_quota: '3'", "line 4: regions[0].local_quota: input should be a v"),
+        ("local_quota: 3", "local_quota: '3'", "line 4: regions[0].local_quota: input should be"),
         ("local_quota: 3", "local_quota: -3", "quotas cannot be negative"),
         ("local_quota: 3", "local_quota: 1e99", "line 4"),
         ("local_quota: 3", "local_quota: .nan", "holds what JSON cannot"),

@@ -1,0 +1,161 @@
+"""The OpenAPI document is true: every answer is as it says, and it says what can be asked."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pdsno.domain.entities import (
+    DeviceType,
+    FieldSource,
+    Interface,
+    Link,
+    LinkEnd,
+    LinkStatus,
+    Neighbor,
+)
+from pdsno.domain.identifiers import Role
+from pdsno.nib import NIBStore
+from tests.unit.api.json_schema import Schemas
+from tests.unit.api.serving import NOW, Api, controller, device, event, info, outcome, put, served
+
+PATHS = [
+    "devices",
+    "devices/{device_id}",
+    "interfaces",
+    "links",
+    "controllers",
+    "events",
+    "probes",
+    "health",
+]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """Serve a NIB in which every field has a value, and another item in which none has."""
+    ends = [LinkEnd(device_id="dev_0001", device="a", interface="e"), LinkEnd(
+        device_id=None, device=None, interface=None
+    )]  # fmt: skip
+    full = device(
+        1,
+        name="spine1",
+        vendor="FRRouting",
+        model="x",
+        platform="linux",
+        os_version="8",
+        serial="S",
+        management_ip="10.1.0.1",
+        device_type=DeviceType.ROUTER,
+        macs=("00:50:56:aa:bb:01",),
+        ips=("10.1.0.1",),
+        interfaces=(
+            Interface(name="e0"),
+            Interface(
+                name="e1",
+                mac="00:50:56:aa:bb:01",
+                ips=("10.1.0.1/24",),
+                oper_status="up",
+                admin_status="up",
+                mtu=1500,
+                speed_mbps=1000,
+                description="to leaf1",
+            ),
+        ),
+        chassis_id="00:50:56:aa:bb:01",
+        neighbors=(Neighbor(local_interface="e1"), Neighbor(local_interface="e2", remote_name="b")),
+        provenance={"name": FieldSource(source="snmp", at=NOW)},
+    )
+    with NIBStore("memory://") as store:
+        put(store, full, device(2))
+        with store.transaction() as change:
+            change.put_controller(controller("lc", Role.LOCAL, "zone-A"), expected_version=None)
+            change.put_controller(controller("gc", Role.GLOBAL, None), expected_version=None)
+            change.append_event(event("DEVICE_APPEARED", "dev_0001", "zone-A"))
+            found = [outcome(f"10.1.0.{n}", is_answered=n == 1) for n in (1, 2)]
+            change.put_address_outcomes("cycle-1", NOW, found, keep_cycles=1)
+            change.replace_links([
+                Link(
+                    link_id="link_1",
+                    a=ends[0],
+                    b=ends[1],
+                    source="lldp",
+                    status=LinkStatus.CLAIMED,
+                    last_seen=NOW,
+                )
+            ])  # fmt: skip
+        with served(store, lambda: info(validated=True)) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def document(api: Api) -> dict[str, Any]:
+    found: dict[str, Any] = api.ask("/openapi.json").json()
+    return found
+
+
+def schema_of(document: dict[str, Any], path: str, status: str = "200") -> dict[str, Any]:
+    (content,) = document["paths"][f"/api/v1/{path}"]["get"]["responses"][status]["content"].items()
+    assert content[0] == ("application/json" if status == "200" else "application/problem+json")
+    schema: dict[str, Any] = content[1]["schema"]
+    return schema
+
+
+def test_it_names_every_resource_and_only_reading(document: dict[str, Any]) -> None:
+    assert sorted(document["paths"]) == sorted(f"/api/v1/{path}" for path in PATHS)
+    assert all(list(operations) == ["get"] for operations in document["paths"].values())
+    assert "no authentication yet" in document["info"]["description"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_answers_are_as_their_schema_says(api: Api, document: dict[str, Any], path: str) -> None:
+    schema = schema_of(document, path)
+    query = {} if path in {"devices/{device_id}", "health"} else {"limit": 1}
+    first = api.get(path.format(device_id="dev_0001"), **query)
+    assert list(Schemas(document).faults(schema, first)) == []
+    if query:
+        whole = api.get(path)
+        assert whole["items"]
+        assert list(Schemas(document).faults(schema, whole)) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_missing_or_undocumented_field_would_be_noticed(
+    api: Api, document: dict[str, Any], path: str
+) -> None:
+    answer = api.get(path.format(device_id="dev_0001"))
+    item = answer["items"][0] if "items" in answer else answer
+    schema = schema_of(document, path)
+    for name in list(item):
+        altered = copy.deepcopy(answer)
+        changed = altered["items"][0] if "items" in answer else altered
+        changed[f"{name}_"] = changed.pop(name)
+        assert len(list(Schemas(document).faults(schema, altered))) == 2
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_problems_are_as_their_schema_says(api: Api, document: dict[str, Any], path: str) -> None:
+    answer = api.ask(path.format(device_id="dev_0001") + "?no_such=1")
+    assert answer.status_code == 422
+    schema = schema_of(document, path, "default")
+    assert list(Schemas(document).faults(schema, answer.json())) == []
+
+
+def test_every_documented_parameter_is_taken(api: Api, document: dict[str, Any]) -> None:
+    samples = {"string": "10.1.0.1", "integer": 1, "boolean": "true"}
+    for path, operations in document["paths"].items():
+        for parameter in operations["get"].get("parameters", []):
+            if parameter["in"] != "query" or parameter["name"] == "cursor":
+                continue
+            schema = parameter["schema"]
+            chosen = schema.get("anyOf", [schema])[0]
+            if "$ref" in chosen:
+                chosen = document["components"]["schemas"][chosen["$ref"].rsplit("/", 1)[1]]
+            value = chosen["enum"][0] if "enum" in chosen else samples[chosen["type"]]
+            if parameter["name"] == "mac":
+                value = "00:50:56:aa:bb:01"
+            # A cycle of that name there is not, and no other answer is right.
+            expected = 404 if parameter["name"] == "cycle_id" else 200
+            answer = api.ask(path, params={parameter["name"]: value})
+            assert answer.status_code == expected, (path, parameter["name"], answer.text)

@@ -1,0 +1,88 @@
+import pytest
+from netmiko.exceptions import (
+    NetmikoAuthenticationException,
+    NetmikoTimeoutException,
+    ReadException,
+    ReadTimeout,
+)
+from paramiko.ssh_exception import SSHException  # type: ignore[import-untyped]
+
+from pdsno.domain.errors import LocalProtocolError
+from pdsno.domain.observations import Outcome
+from pdsno.southbound.ssh_session import ReadOnlySession, SshError, SshOptions, translated
+
+
+class FakeConnection:
+    """Keeps what it was sent; says what it was told to say."""
+
+    def __init__(self, reply: str | Exception = "") -> None:
+        self.sent: list[str] = []
+        self._reply = reply
+
+    def send_command(self, command: str, *, read_timeout: float) -> str:
+        assert read_timeout > 0
+        self.sent.append(command)
+        if isinstance(self._reply, Exception):
+            raise self._reply
+        return self._reply
+
+
+def session(connection: FakeConnection) -> ReadOnlySession:
+    return ReadOnlySession(connection, SshOptions())  # type: ignore[arg-type]
+
+
+def test_only_listed_commands_reach_a_device() -> None:
+    connection = FakeConnection("FRRouting 8.4.4")
+    opened = session(connection)
+    assert opened.send("show version") == "FRRouting 8.4.4"
+    opened.allow(["show interface json"])
+    opened.send("show interface json")
+    for forbidden in ("configure terminal", "show version", "show interface json; reboot", ""):
+        with pytest.raises(LocalProtocolError):
+            opened.send(forbidden)
+    assert connection.sent == ["show version", "show interface json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ReadTimeout("pattern not detected"), Outcome.TIMEOUT),
+        (ReadException("Unable to read"), Outcome.SESSION_CLOSED),
+        (EOFError(), Outcome.SESSION_CLOSED),
+        (ConnectionResetError(), Outcome.SESSION_CLOSED),
+        (OSError("Socket is closed"), Outcome.SESSION_CLOSED),
+    ],
+)
+def test_a_failed_command_is_named_with_its_outcome(error: Exception, outcome: Outcome) -> None:
+    with pytest.raises(SshError) as failed:
+        session(FakeConnection(error)).send("show version")
+    assert failed.value.outcome is outcome
+    assert failed.value.detail == "command 'show version'"
+    assert failed.value.__cause__ is error
+
+
+def chained(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (NetmikoAuthenticationException("no"), Outcome.AUTHENTICATION_FAILED),
+        (NetmikoTimeoutException("TCP connection to device failed"), Outcome.TIMEOUT),
+        (
+            chained(
+                NetmikoTimeoutException("x"), SSHException("Error reading SSH protocol banner")
+            ),
+            Outcome.SESSION_CLOSED,
+        ),
+        (
+            chained(NetmikoTimeoutException("x"), SSHException("no acceptable kex algorithm")),
+            Outcome.FAILED,
+        ),
+        (chained(SSHException("x"), ConnectionResetError()), Outcome.SESSION_CLOSED),
+    ],
+)
+def test_log_in_failures_are_told_apart(error: Exception, outcome: Outcome) -> None:
+    assert translated(error, "during log-in").outcome is outcome
