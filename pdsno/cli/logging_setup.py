@@ -92,7 +92,9 @@ def renderers(log_format: LogFormat, *, is_service: bool, stream: TextIO) -> lis
     if log_format is LogFormat.AUTO:
         log_format = LogFormat.JSON if is_service and not is_terminal else LogFormat.CONSOLE
     if log_format is LogFormat.JSON:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Locals in a traceback may be secrets.
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
     # Rich tracebacks print local variables, and with them what they hold.
     plain: Callable[..., None] = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=plain)]

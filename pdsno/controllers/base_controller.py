@@ -211,6 +211,12 @@ class BaseController(ABC):
             policy_version=policy.version if policy else 0,
         )
 
+    @property
+    def reports_waiting(self) -> int:
+        """How many durable messages the parent has not confirmed yet."""
+        first = self.nib_store.outbox(limit=1)
+        return self.nib_store.outbox_tail().seq - first[0].seq + 1 if first else 0
+
     def _publish_status(self) -> None:
         self._publish(
             topics.status(self.controller_id), MessageType.STATUS, self._status(), retain=True

@@ -11,7 +11,7 @@ _TIMEOUT_S = 10.0
 _PAGE = 500
 
 
-def _pages(api: str, resource: str) -> list[dict[str, Any]]:
+def _pages(session: requests.Session, api: str, resource: str) -> list[dict[str, Any]]:
     """Read a whole list, page by page."""
     url = f"{api.rstrip('/')}/api/v1/{resource}"
     found: list[dict[str, Any]] = []
@@ -19,7 +19,7 @@ def _pages(api: str, resource: str) -> list[dict[str, Any]]:
     while True:
         query = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
         try:
-            response = requests.get(url, params=query, timeout=_TIMEOUT_S)
+            response = session.get(url, params=query, timeout=_TIMEOUT_S)
             response.raise_for_status()
             answer = response.json()
         except (requests.RequestException, ValueError) as error:
@@ -44,6 +44,8 @@ def _cause(error: Exception) -> str:
 
 def read_nib(api: str) -> tuple[list[SeenDevice], list[SeenLink]]:
     """Read a NIB over REST. Raises OperationError if it cannot be read or understood."""
-    devices = [SeenDevice.from_json(item) for item in _pages(api, "devices")]
-    links = [SeenLink.from_json(item) for item in _pages(api, "links")]
+    with requests.Session() as session:
+        session.trust_env = False  # a lab is never behind a proxy
+        devices = [SeenDevice.from_json(item) for item in _pages(session, api, "devices")]
+        links = [SeenLink.from_json(item) for item in _pages(session, api, "links")]
     return devices, links

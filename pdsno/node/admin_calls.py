@@ -48,7 +48,7 @@ def _status(controller: BaseController) -> object:
         "is_validated": controller.is_validated,
         "mqtt_connected": bool(controller.mqtt_client and controller.mqtt_client.is_connected),
         "outbox_tail": controller.nib_store.outbox_tail(),
-        "outbox_waiting": len(controller.nib_store.outbox(limit=10_000)),
+        "outbox_waiting": controller.reports_waiting,
     }
 
 

@@ -78,7 +78,7 @@ class Node:
             health={
                 "validated": controller.is_validated,
                 "mqtt_connected": bool(client and client.is_connected),
-                "outbox_waiting": len(controller.nib_store.outbox(limit=1000)),
+                "outbox_waiting": controller.reports_waiting,
             },
         )
 

@@ -143,9 +143,11 @@ def translated(error: BaseException, where: str = "") -> SshError:
         return SshError(Outcome.SESSION_CLOSED, where)
     if any(isinstance(item, ReadTimeout | TimeoutError) for item in chain):
         return SshError(Outcome.TIMEOUT, where)
-    if any(isinstance(item, SSHException | ValueError) for item in chain):
-        reason = next(str(i) for i in chain if isinstance(i, SSHException | ValueError))
-        return SshError(Outcome.FAILED, " ".join(reason.split()) or where)
+    for item in chain:
+        # Netmiko's time-out stands for any paramiko error, and is one by inheritance.
+        is_reason = isinstance(item, SSHException | ValueError)
+        if is_reason and not isinstance(item, NetmikoTimeoutException):
+            return SshError(Outcome.FAILED, " ".join(str(item).split()) or where)
     if isinstance(error, NetmikoTimeoutException):
         return SshError(Outcome.TIMEOUT, where)
     return SshError(Outcome.FAILED, where or type(error).__name__)
@@ -158,6 +160,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_hang_up(error: BaseException) -> bool:
+    if isinstance(error, ReadTimeout | NetmikoTimeoutException):
+        return False
     if isinstance(error, EOFError | ConnectionError | ReadException | WriteException):
         return True
     text = str(error)

@@ -1,6 +1,7 @@
 """The validator's side: who gets an ID, who does not, and what a refusal leaves behind."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -115,16 +116,34 @@ def test_a_token_in_use_waits_for_its_owner_and_then_for_anybody() -> None:
     assert scene.admit(other, second).is_approved
 
 
-def test_who_lost_the_reservation_does_not_spend_the_token() -> None:
+@pytest.mark.parametrize("has_spent", [True, False])
+def test_who_lost_the_reservation_does_not_spend_the_token(has_spent: bool) -> None:
     scene, slow, fast = global_scene(), SigningKey.generate(), SigningKey.generate()
     token = scene.token()
     request = scene.request(slow, token)
     challenge = scene.validator.on_request(request, key_id=slow.key_id)
-    scene.hands.now += scene.hands.now - scene.hands.now.replace(minute=2)  # the wall clock jumps
-    assert scene.admit(fast, token).is_approved
+    scene.hands.now += timedelta(seconds=61)  # the wall clock jumps, the challenge is still good
+    scene.validator.on_request(scene.request(fast, token), key_id=fast.key_id)
+    if has_spent:
+        assert scene.admit(fast, token).is_approved
     response = answer(slow, request, challenge.challenge_id, transcript_of(request, challenge))
     result = scene.validator.on_response(response, key_id=slow.key_id)
-    assert (result.is_approved, result.reason) == (False, "TOKEN_USED")
+    reason = "TOKEN_USED" if has_spent else "TOKEN_RESERVED"
+    assert (result.is_approved, result.reason) == (False, reason)
+    assert scene.admit(fast, token).is_approved
+
+
+def test_a_key_revoked_between_challenge_and_proof_stays_out() -> None:
+    scene, key = global_scene(), SigningKey.generate()
+    assigned = scene.admit(key).assigned_id or ""
+    request = scene.request(key, scene.token())
+    challenge = scene.validator.on_request(request, key_id=key.key_id)
+    set_status(scene.nib, assigned, ControllerStatus.REVOKED)
+    response = answer(key, request, challenge.challenge_id, transcript_of(request, challenge))
+    assert scene.validator.on_response(response, key_id=key.key_id).reason == "REVOKED"
+    record = scene.nib.controller(assigned)
+    assert record is not None
+    assert record.status is ControllerStatus.REVOKED
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_versions_are_cut_out_of_the_description() -> None:
 
 
 def test_a_prefix_length_comes_from_whichever_table_tells_it() -> None:
-    old = {
+    old: dict[str, Value] = {
         "1.3.6.1.2.1.4.20.1.2.10.0.0.1": 2,
         "1.3.6.1.2.1.4.20.1.3.10.0.0.1": "255.255.255.252",
         "1.3.6.1.2.1.4.34.1.3.1.4.10.0.0.1": 2,
@@ -118,7 +118,7 @@ def test_a_prefix_length_comes_from_whichever_table_tells_it() -> None:
 
 
 def test_broadcast_addresses_of_the_address_table_are_nobodys() -> None:
-    table = {
+    table: dict[str, Value] = {
         "1.3.6.1.2.1.4.34.1.3.1.4.10.0.0.1": 2,
         "1.3.6.1.2.1.4.34.1.4.1.4.10.0.0.1": 1,
         "1.3.6.1.2.1.4.34.1.3.1.4.10.0.0.255": 2,
