@@ -305,20 +305,36 @@ def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent
         )
     )
     key = event.data.get("public_key")
-    if event.event_type != "CONTROLLER_VALIDATED" or not isinstance(key, str):
-        return
-    known = tx.controller(event.subject)
-    if known is not None and known.parent_id != sender.controller_id:
-        raise RefusedError(Refusal.IDENTITY_MISMATCH, f"{event.subject} is not of this region")
+    if event.event_type == "CONTROLLER_VALIDATED" and isinstance(key, str):
+        _keep_local_controller(tx, sender, event, key)
+
+
+def _keep_local_controller(
+    tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent, public_key: str
+) -> None:
+    """Keep a local controller that a regional one admitted; what we decided on it stands.
+
+    Raises RefusedError IDENTITY_MISMATCH if the ID or the key is somebody else's.
+    """
+    key_id = key_id_of(public_key)
+    known, owner = tx.controller(event.subject), tx.controller_by_key(key_id)
+    is_foreign = known is not None and known.parent_id != sender.controller_id
+    if is_foreign or (owner is not None and owner.controller_id != event.subject):
+        raise RefusedError(
+            Refusal.IDENTITY_MISMATCH, f"{event.subject} or its key belongs to somebody else"
+        )
     record = ControllerRecord(
         controller_id=event.subject,
         role=Role.LOCAL,
         region=sender.region,
-        public_key=key,
-        key_id=key_id_of(key),
+        status=known.status if known else ControllerStatus.ACTIVE,
+        public_key=public_key,
+        key_id=key_id,
         parent_id=sender.controller_id,
         hostname=str(event.data.get("hostname", "")),
         validated_at=event.at,
         decided_by=str(event.data.get("decided_by", "")),
+        last_seen=known.last_seen if known else None,
+        state=known.state if known else "unknown",
     )
     tx.put_controller(record, expected_version=known.version if known else None)

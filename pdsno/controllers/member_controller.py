@@ -101,7 +101,7 @@ class MemberController(BaseController):
                     controller_id=key.controller_id,
                     role=Role(key.role),
                     region=key.region,
-                    status=ControllerStatus.ACTIVE,
+                    status=known.status if known else ControllerStatus.ACTIVE,
                     public_key=key.public_key,
                     key_id=key_id_of(key.public_key),
                     validated_at=now,

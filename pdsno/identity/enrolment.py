@@ -14,7 +14,7 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role, controller_id
 from pdsno.domain.messages import EscalationRequest, TrustedKey, ValidationRequest, ValidationResult
-from pdsno.domain.policy import Admission, Policy, RegionPolicy
+from pdsno.domain.policy import Admission, Policy, RegionPolicy, is_inside
 from pdsno.domain.ports import NIBReader, NIBTransaction, Signer
 from pdsno.identity.challenges import Pending
 from pdsno.identity.delegation import check_delegation, issue_delegation
@@ -22,7 +22,6 @@ from pdsno.identity.escalation import (
     EscalationCause,
     check_not_blocked,
     check_not_revoked,
-    is_inside,
     region_prefixes,
     seats_taken,
 )

@@ -1,14 +1,13 @@
 """What a regional controller lays before the global one, and how that decides. Pure."""
 
 import ipaddress
-from collections.abc import Iterable
 from enum import StrEnum
 
 from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.errors import InputError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import EscalationRequest, ValidationResult
-from pdsno.domain.policy import Policy, RegionPolicy, check_subnet
+from pdsno.domain.policy import Policy, RegionPolicy, check_subnet, is_inside
 from pdsno.domain.ports import NIBReader
 from pdsno.signing import key_id_of
 
@@ -28,17 +27,6 @@ def region_prefixes(region: RegionPolicy) -> tuple[str, ...]:
     """Return every prefix that policy calls the region's: its own and its controllers' targets."""
     targets = (subnet for local in region.local_controllers for subnet in local.subnets)
     return (*region.prefixes, *targets)
-
-
-def is_inside(subnet: str, prefixes: Iterable[str]) -> bool:
-    """Tell whether every address of `subnet` is in one of the prefixes or in several together."""
-    wanted = ipaddress.ip_network(subnet)
-    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
-    if isinstance(wanted, ipaddress.IPv4Network):
-        v4 = [net for net in networks if isinstance(net, ipaddress.IPv4Network)]
-        return any(wanted.subnet_of(net) for net in ipaddress.collapse_addresses(v4))
-    v6 = [net for net in networks if isinstance(net, ipaddress.IPv6Network)]
-    return any(wanted.subnet_of(net) for net in ipaddress.collapse_addresses(v6))
 
 
 def owner_elsewhere(subnet: str, region: RegionPolicy, policy: Policy) -> str | None:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -129,14 +128,15 @@ class SnmpQuerier:
                     on_done(answer)
 
         tasks = [asyncio.create_task(one(address)) for address in addresses]
-        work = asyncio.gather(*tasks)
-        while not work.done():
+        waiting = set(tasks)
+        while waiting:
             if self._stop.is_set():
-                work.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([work], timeout=_STOP_POLL_S)
-        if not work.cancelled():
-            work.result()
+                for task in waiting:
+                    task.cancel()
+            done, waiting = await asyncio.wait(waiting, timeout=_STOP_POLL_S)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
         return {address: answers[address] for address in addresses if address in answers}
 
     # --- who is there --------------------------------------------------------------------
@@ -173,8 +173,8 @@ class SnmpQuerier:
                     return self._identity(
                         address, credential, session, await session.get(_IDENTITY)
                     )
-            except SnmpTimeoutError:
-                failure = _silence(credential, is_open=is_open)
+            except SnmpTimeoutError as error:
+                failure = _silence(credential, is_agent_known=is_open or error.is_agent_known)
             except (SnmpAuthenticationError, SnmpProtocolError, SnmpUnreachableError) as error:
                 return _failed(credential, error)
         return failure
@@ -247,8 +247,8 @@ async def _walk_all(session: SnmpSession) -> tuple[Varbinds, Mapping[str, str]]:
     return varbinds, problems
 
 
-def _silence(credential: SnmpCredential, *, is_open: bool) -> Probe:
-    if isinstance(credential, SnmpV3Credential) and is_open:
+def _silence(credential: SnmpCredential, *, is_agent_known: bool) -> Probe:
+    if isinstance(credential, SnmpV3Credential) and is_agent_known:
         # The engine answered its discovery; only a wrong privacy password is met with silence.
         detail = f"credential {credential.name}: no answer to encrypted requests"
         return Probe(method=Method.SNMP, outcome=Outcome.AUTHENTICATION_FAILED, detail=detail)

@@ -48,7 +48,14 @@ _PRIV_KEYS: dict[str, type[BasePrivKey]] = {
 
 
 class SnmpTimeoutError(TransientError):
-    """Nothing came back: no agent there, or (v2c) a community that it does not know."""
+    """Nothing came back: no agent there, or (v2c) a community that it does not know.
+
+    `is_agent_known`: it answered an SNMPv3 discovery before, so only this request met silence.
+    """
+
+    def __init__(self, message: str, *, is_agent_known: bool = False) -> None:
+        super().__init__(message)
+        self.is_agent_known = is_agent_known
 
 
 class SnmpUnreachableError(TransientError):
@@ -148,17 +155,27 @@ async def open_session(
         if through_relay:
             relay = await stack.enter_async_context(SnmpRelay(address, port))
             target, port = "127.0.0.1", relay.port
-        session = _gufo(target, port, credential, options)
-        await _translated(session.refresh)
+        user = None if isinstance(credential, SnmpV2cCredential) else _user(credential)
+        session = _gufo(target, port, credential, user, options)
+        try:
+            await _translated(session.refresh)
+        except SnmpTimeoutError as error:
+            raise SnmpTimeoutError(str(error), is_agent_known=_has_engine(session, user)) from error
         yield SnmpSession(session, options, relay)
 
 
-def _gufo(address: str, port: int, credential: SnmpCredential, options: SnmpOptions) -> GufoSession:
-    community, user = "", None
-    if isinstance(credential, SnmpV2cCredential):
-        community = credential.community
-    else:
-        user = _user(credential)
+def _has_engine(session: GufoSession, user: User | None) -> bool:
+    return user is not None and bool(session.get_engine_id())
+
+
+def _gufo(
+    address: str,
+    port: int,
+    credential: SnmpCredential,
+    user: User | None,
+    options: SnmpOptions,
+) -> GufoSession:
+    community = credential.community if isinstance(credential, SnmpV2cCredential) else ""
     try:
         return GufoSession(
             address,

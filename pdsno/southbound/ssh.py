@@ -26,6 +26,7 @@ from pdsno.southbound.credentials import SshCredential
 from pdsno.southbound.platforms import DETECTION_COMMAND, platform_of
 from pdsno.southbound.platforms.base import Platform
 from pdsno.southbound.ssh_session import (
+    BoundedChannel,
     ReadOnlySession,
     SshError,
     SshOptions,
@@ -168,6 +169,7 @@ class SshQuerier:
         connection = plugin.connection
         if not isinstance(connection, BaseConnection):
             raise SshError(Outcome.FAILED, "no Netmiko connection")
+        connection.channel = BoundedChannel(connection)
         return connection
 
     def _converse(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netmiko import BaseConnection
+from netmiko.channel import SSHChannel
 from netmiko.exceptions import (
     NetmikoAuthenticationException,
     NetmikoBaseException,
@@ -25,6 +26,9 @@ from pdsno.southbound.platforms import DETECTION_COMMAND
 
 # Paramiko logs a traceback from its own thread for everything that it also raises to us.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+MAX_OUTPUT_BYTES = 16 << 20
+"""Of one session: a full Internet routing table is not what we ask for."""
 
 _BANNER_BYTES = 255  # RFC 4253 section 4.2
 _EXPECTED = (NetmikoBaseException, NetmikoTimeoutException, SSHException, OSError, EOFError)
@@ -46,6 +50,29 @@ class SshError(OperationError):
         super().__init__(detail or outcome.value)
         self.outcome = outcome
         self.detail = detail
+
+
+class BoundedChannel(SSHChannel):
+    """Netmiko's channel, that notices a device which hung up, and one that never stops talking.
+
+    Netmiko itself waits for its read time-out in the first case, and forever in the second.
+    """
+
+    def __init__(self, connection: BaseConnection) -> None:
+        super().__init__(conn=connection.remote_conn, encoding=connection.encoding)
+        self._left = MAX_OUTPUT_BYTES
+
+    def read_buffer(self) -> str:
+        """Return what is there. Raises ReadException at the end of the stream."""
+        output = str(super().read_buffer())
+        channel = self.remote_conn
+        is_over = channel is None or channel.closed or channel.eof_received
+        if not output and is_over and (channel is None or not channel.recv_ready()):
+            raise ReadException("the device closed the session")
+        self._left -= len(output)
+        if self._left < 0:
+            raise SshError(Outcome.FAILED, f"more than {MAX_OUTPUT_BYTES >> 20} MB of output")
+        return output
 
 
 class ReadOnlySession:

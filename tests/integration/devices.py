@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import paramiko  # type: ignore[import-untyped]
@@ -157,7 +158,7 @@ class FakeDevice(paramiko.ServerInterface):  # type: ignore[misc]
             transport.start_server(server=self)
             channel = transport.accept(10)
             if channel is not None:
-                self._start(lambda: self._converse(transport, channel))
+                self._start(partial(self._converse, transport, channel))
 
     def _converse(self, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
         channel.sendall(f"\r\n{self._prompt}".encode())

@@ -24,8 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
         yield found
 
 
-def fake_login(port: int, password: str = "right") -> SshCredential:
-    return SshCredential(name="ops", username="ops", password=password, port=port)
+def fake_login(port: int) -> SshCredential:
+    return SshCredential(name="ops", username="ops", password="right", port=port)
 
 
 def ask(*credentials: SshCredential, options: SshOptions | None = None) -> SshAnswer:

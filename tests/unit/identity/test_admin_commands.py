@@ -148,9 +148,9 @@ def test_a_wrong_policy_file_is_wrong_usage_even_without_a_controller(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "policy.yml"
-    file.write_text("regions:\n  - regoin: zone-A\n")
+    file.write_text("regions:\n  - regionx: zone-A\n")
     assert main(["policy", "apply", str(file), "--socket", "/nowhere"]) == 2
-    assert f"{file}: line 2: regions[0].regoin" in capsys.readouterr().err
+    assert f"{file}: line 2: regions[0].regionx" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.errors import OperationError, Refusal, RefusedError, TransientError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import EscalationRequest, ValidationResult
-from pdsno.domain.policy import Admission, Policy
+from pdsno.domain.policy import Admission, Policy, is_inside
 from pdsno.identity.delegation import LIFETIME_S, issue_delegation
-from pdsno.identity.escalation import decide_escalation, is_inside, owner_elsewhere
+from pdsno.identity.escalation import decide_escalation, owner_elsewhere
 from pdsno.identity.tokens import mint
 from pdsno.nib import NIBStore
 from pdsno.signing import SigningKey

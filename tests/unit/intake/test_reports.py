@@ -75,9 +75,11 @@ def test_one_router_reported_by_two_regions_is_one_device(nib: NIB) -> None:
 
 
 def test_one_address_in_two_regions_is_two_devices(nib: NIB) -> None:
-    same = {"ips": ("192.168.50.10",), "management_ip": "192.168.50.10"}
-    apply(nib, "rc-a", report(host("dev_a", 1, **same)))
-    apply(nib, "rc-b", report(host("dev_b", 2, namespace="zone-B", **same), region="zone-B"))
+    ip = "192.168.50.10"
+    in_a = host("dev_a", 1, ips=(ip,), management_ip=ip)
+    in_b = host("dev_b", 2, namespace="zone-B", ips=(ip,), management_ip=ip)
+    apply(nib, "rc-a", report(in_a))
+    apply(nib, "rc-b", report(in_b, region="zone-B"))
     assert len(nib.all_devices()) == 2
 
 
@@ -104,10 +106,10 @@ def test_what_the_reporter_merged_is_merged_here(nib: NIB) -> None:
 def test_a_device_is_inactive_only_when_nobody_sees_it(nib: NIB) -> None:
     apply(nib, "rc-a", report(host("dev_a", 1)))
     apply(nib, "rc-b", report(host("dev_b", 1)))
-    gone = {"status": DeviceStatus.INACTIVE}
-    apply(nib, "rc-a", report(host("dev_a", 1, **gone)))
+    gone = DeviceStatus.INACTIVE
+    apply(nib, "rc-a", report(host("dev_a", 1, status=gone)))
     assert nib.all_devices()[0].status is DeviceStatus.ACTIVE
-    apply(nib, "rc-b", report(host("dev_b", 1, **gone)))
+    apply(nib, "rc-b", report(host("dev_b", 1, status=gone)))
     assert nib.all_devices()[0].status is DeviceStatus.INACTIVE
 
 
