@@ -1,32 +1,45 @@
 """`pdsno demo`: the whole system on one machine, on a lab of real routers."""
 
+import os
 import signal
-import sys
+import tempfile
 import threading
-from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from pdsno.cli.demo_run import Demo, Outcome, dump
-from pdsno.domain.errors import OperationError
+from pdsno.domain.errors import InputError, OperationError
+
+if TYPE_CHECKING:
+    from pdsno.cli.demo_run import Demo, Outcome
+    from pdsno.lab.runner import Lab
 
 _FORWARDED_PORT = 8080
+_TOPOLOGY = Path("lab/two-regions.clab.yml")
 
 
 def _default_topology() -> Path:
     """Return the lab that lies in the working folder or beside the package."""
-    beside = Path(__file__).resolve().parents[2] / "lab" / "two-regions.clab.yml"
-    here = Path("lab/two-regions.clab.yml")
-    return here if here.exists() else beside
+    for path in (_TOPOLOGY, Path(__file__).resolve().parents[2] / _TOPOLOGY):
+        if path.is_file():
+            return path
+    raise InputError(
+        f"there is no {_TOPOLOGY} here: run this in a clone of PDSNO, or name a topology file"
+    )
 
 
 @click.command(
     epilog="""\b
 Examples:
   pdsno demo                      watch it, look around, end it with Ctrl-C
-  pdsno demo --once -o json       run it once, print what was found, take all down
+  pdsno demo --once               run it once, see what was found, leave nothing behind
+  pdsno demo --once -o json       the same for scripts
+
+\b
+Exit codes with --once: 0 everything was found, 1 something is missing or too much.
 """
 )
 @click.argument("topology", type=click.Path(path_type=Path), required=False)
@@ -43,24 +56,33 @@ def demo(topology: Path | None, *, once: bool, output: str) -> int:
     """Bring a lab up, validate all controllers, discover it, compare the NIB with the topology.
 
     Every node is a namespace of its own with real FRR, snmpd, lldpd and sshd; the controllers
-    talk REST and MQTT over the lab's management network. Needs root.
+    talk REST and MQTT over the lab's management network. Needs root. Without TOPOLOGY: the lab
+    lab/two-regions.clab.yml.
     """
+    from pdsno.cli.demo_nodes import check_topology
+    from pdsno.cli.demo_run import Demo, dump
+    from pdsno.cli.demo_summary import summarise
+    from pdsno.cli.demo_view import shown
     from pdsno.lab.runner import Lab
 
-    lab = Lab(topology or _default_topology())
-    run = Demo(lab, _Teller(quiet=output == "json").say)
-    signal.signal(signal.SIGTERM, _interrupt)
+    path = topology or _default_topology()
+    if os.geteuid() != 0:
+        raise OperationError(
+            "a demo builds network namespaces, which needs root: sudo pdsno demo; "
+            "without root: pdsno up --subnet CIDR, for a real network"
+        )
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    check_topology(path)
+    lab = Lab(path)
     try:
-        outcome = run.run()
-        if output == "json":
-            click.echo(dump(outcome))
-        else:
-            _summarise(outcome)
+        with shown() as view:
+            outcome = _run(Demo(lab, view))
+        click.echo(dump(outcome)) if output == "json" else summarise(outcome)
         if not once:
-            _stay(outcome, lab.name)
+            _stay(outcome, lab)
     finally:
-        click.echo("taking the lab down …", err=True)
-        lab.down()
+        _take_down(lab)
     return 0 if outcome.is_complete else 1
 
 
@@ -68,75 +90,65 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-class _Teller:
-    """Writes progress to stderr: on a terminal all of it, else the stages only."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._details = sys.stderr.isatty() and not quiet
-
-    def say(self, line: str) -> None:
-        if self._details or not line.startswith("  "):
-            click.echo(line, err=True)
-
-
-def _summarise(outcome: Outcome) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    table = Table(title="Devices in the global NIB", title_justify="left")
-    for column in ("region", "name", "type", "vendor", "management address", "found by"):
-        table.add_column(column, overflow="fold")
-    for item in sorted(
-        outcome.devices, key=lambda d: (d["region"], d["device_type"], d["name"] or "~")
-    ):
-        table.add_row(
-            item["region"],
-            item["name"] or "-",
-            item["device_type"],
-            item["vendor"] or "-",
-            item["management_ip"],
-            ", ".join(item["sources"]),
-        )
-    console.print(table)
-    compared = outcome.to_json()
-    regions = Counter(d["region"] for d in outcome.devices)
-    console.print("  ".join(f"{name}: {count} devices" for name, count in sorted(regions.items())))
-    console.print(
-        f"devices {compared['devices_found']} of {compared['devices_expected']} found, "
-        f"links {compared['links_found']} of {compared['links_expected']} found"
-    )
-    for name in ("missing", "extra", "duplicated"):
-        for kind in ("devices", "links"):
-            for item in compared.get(f"{kind}_{name}", []):
-                console.print(f"  {kind[:-1]} {name}: {item}")
-    for warning in outcome.warnings:
-        console.print(f"  warning: {warning}")
-    stages = ", ".join(f"{name} {value:.1f} s" for name, value in outcome.stages.items())
-    console.print(f"stages: {stages} (in all {sum(outcome.stages.values()):.1f} s)")
+def _run(run: "Demo") -> "Outcome":
+    """Run all stages; if one fails, keep what the controllers wrote: the lab is about to go."""
+    try:
+        return run.run()
+    except OperationError as error:
+        if not _is_ours(run.lab):
+            raise
+        directory = tempfile.mkdtemp(prefix="pdsno-demo-")
+        run.save_logs(directory)
+        raise OperationError(f"{error}; what the controllers wrote is in {directory}") from error
 
 
-def _stay(outcome: Outcome, lab_name: str) -> None:
+def _is_ours(lab: "Lab") -> bool:
+    """Whether the lab that is up belongs to this process: not to a second demo, or `lab up`."""
+    from pdsno.lab import state
+
+    found = state.load(lab.name)
+    return found is not None and found.owner == state.this_process()
+
+
+def _take_down(lab: "Lab") -> None:
+    """Take down what this process brought up; from here on nothing interrupts."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the programs that `down` runs inherit this
+    if _is_ours(lab):
+        _say("taking the lab down …")
+        lab.down()
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        click.echo(line, err=True)
+
+
+def _stay(outcome: "Outcome", lab: "Lab") -> None:
     """Keep everything running for a person to look at, until Ctrl-C."""
     from pdsno.lab.forward import PortForward
+    from pdsno.lab.topology import Role
 
     host, _, port = outcome.api.removeprefix("http://").partition(":")
-    click.echo(f"\nlook at it:  {outcome.api}/api/v1/devices", err=True)
     forward = PortForward(_FORWARDED_PORT, (host, int(port)))
+    _say(f"\nlook at it:    {outcome.api}/api/v1/devices")
     try:
         forward.start()
     except OperationError as error:
-        click.echo(f"  ({error})", err=True)
+        _say(f"               ({error})")
+        _say(f"or:            pdsno nib devices --api {outcome.api}")
     else:
-        click.echo(f"also at:     http://127.0.0.1:{forward.port}/api/v1/devices", err=True)
-    click.echo("or:          pdsno nib devices", err=True)
-    click.echo(
-        f"into a node: pdsno lab exec {lab_name} leaf1 -- vtysh -c 'show ip route'", err=True
-    )
-    click.echo("Ctrl-C ends it and takes everything down.", err=True)
+        _say(f"also at:       http://127.0.0.1:{forward.port}/api/v1/devices")
+        _say("or:            pdsno nib devices")
+    for region, api in sorted(outcome.local_apis.items()):
+        _say(f"each address:  pdsno nib probes --api {api}    ({region})")
+    routers = (node.name for node in lab.state().nodes if node.role is Role.ROUTER)
+    for router in list(routers)[-1:]:
+        _say(f"into a node:   pdsno lab exec --lab {lab.name} {router} -- vtysh -c 'show ip route'")
+    _say("Ctrl-C ends it and takes everything down.")
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
-        click.echo("", err=True)
+        _say("")
     finally:
         forward.close()

@@ -5,27 +5,44 @@ API read from outside.
 """
 
 import json
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-import requests
-
+from pdsno.cli.demo_nodes import CONTROLLER_LOG, DemoNodes
 from pdsno.domain.errors import OperationError
 from pdsno.lab.nib_reader import read_nib
 from pdsno.lab.progress import Stage
 from pdsno.lab.runner import Lab
 from pdsno.lab.verify import Comparison, compare
 
-_POLL_S = 0.25
-_TOKEN_FILE = "/run/pdsno/join-token"  # noqa: S105 - where a token goes, not a token
-_READY_S = 60.0
-_CYCLE_S = 120.0
+STAGES = ("lab", "controllers", "escalation", "discovery", "verify")
 
-Say = Callable[[str], None]
-"""Tells the person what is going on, a short line at a time."""
+_TOKEN_FILE = "/run/pdsno/join-token"  # noqa: S105 - where a token goes, not a token
+_READY_S = 90.0
+_CYCLE_S = 150.0
+_REGIONS_AT_ONCE = 4
+
+
+class View(Protocol):
+    """Shows what is going on. Called from several threads; must not raise."""
+
+    def begin(self, stage: str) -> None:
+        """A stage begins."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line happened in this stage."""
+
+    def passing(self, text: str) -> None:
+        """Something of the moment, worth showing only where it can be overwritten."""
+
+    def end(self, stage: str, seconds: float) -> None:
+        """A stage is done."""
 
 
 @dataclass(slots=True)
@@ -36,8 +53,11 @@ class Outcome:
     stages: dict[str, float] = field(default_factory=dict)
     controllers: list[Mapping[str, Any]] = field(default_factory=list)
     devices: list[Mapping[str, Any]] = field(default_factory=list)
+    links: list[Mapping[str, Any]] = field(default_factory=list)
     escalations: list[Mapping[str, Any]] = field(default_factory=list)
+    local_apis: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    memory_mib: float = 0.0
     comparison: Comparison | None = None
 
     @property
@@ -54,6 +74,7 @@ class Outcome:
             "controllers": [c["controller_id"] for c in self.controllers],
             "escalations": self.escalations,
             "warnings": self.warnings,
+            "memory_mib": round(self.memory_mib, 1),
             "api": self.api,
         }
 
@@ -61,162 +82,150 @@ class Outcome:
 class Demo:
     """Runs the stages on one lab. Which node is what, the topology's labels say."""
 
-    def __init__(self, lab: Lab, say: Say) -> None:
+    def __init__(self, lab: Lab, view: View) -> None:
         self.lab = lab
         self.outcome = Outcome()
-        self._say = say
+        self._view = view
+        self._stop = threading.Event()
+        self._nodes = DemoNodes(lab, self._stop)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         started = time.monotonic()
-        self._say(f"{name} …")
+        self._view.begin(name)
         yield
         self.outcome.stages[name] = time.monotonic() - started
-        self._say(f"{name} done in {self.outcome.stages[name]:.1f} s")
+        self._view.end(name, self.outcome.stages[name])
 
     def run(self) -> Outcome:
         """Run all stages; the lab is left up. Raises OperationError naming what did not come."""
-        with self._stage("lab"):
-            self.lab.up(self._lab_progress, owned=True)
-        self.outcome.warnings += self.lab.warnings
-        self.outcome.api = f"http://{self._address(self._nodes('global')[0])}:8080"
-        with self._stage("controllers"):
-            self._validate_controllers()
-        with self._stage("escalation"):
-            self._show_refusal()
-        with self._stage("discovery"):
-            self._await_cycles()
-        with self._stage("verify"):
-            self._compare()
+        try:
+            with self._stage("lab"):
+                self.lab.up(self._lab_progress, owned=True)
+            self.outcome.warnings += self.lab.warnings
+            self.outcome.api = self._nodes.api(self._gc)
+            with self._stage("controllers"):
+                self._validate_controllers()
+            with self._stage("escalation"):
+                self._show_refusal()
+            with self._stage("discovery"):
+                self._await_cycles()
+            with self._stage("verify"):
+                self._compare()
+        finally:
+            self._stop.set()
         return self.outcome
 
-    # --- the lab -----------------------------------------------------------------------------
+    def save_logs(self, directory: str) -> list[str]:
+        """Keep what the controllers wrote; for when a stage failed. Returns the files' names."""
+        return self._nodes.save_logs(directory, CONTROLLER_LOG)
+
+    @property
+    def _gc(self) -> str:
+        return self._nodes.of_tier("global")[0]
 
     def _lab_progress(self, stage: Stage, node: str, detail: str) -> None:
-        self._say(f"  {stage.value}: {node + ': ' if node else ''}{detail}")
-
-    def _nodes(self, role: str) -> list[str]:
-        """Return the nodes that run a controller of this role."""
-        found = [n.name for n in self.lab.state().nodes if n.labels.get("pdsno.tier") == role]
-        if not found:
-            raise OperationError(f"the topology has no node with the label pdsno.tier={role}")
-        return found
-
-    def _address(self, node: str) -> str:
-        return str(self.lab.node(node).mgmt_ipv4)
-
-    def _run_in(self, node: str, *argv: str, stdin: str | None = None) -> str:
-        done = self.lab.exec(node, argv, input=stdin, timeout_s=60)
-        if done.returncode != 0:
-            raise OperationError(f"{node}: {' '.join(argv[:3])}: {done.stderr.strip()[-300:]}")
-        return done.stdout
+        text = f"{stage.value}: {node + ': ' if node else ''}{detail}"
+        if stage is Stage.WARNING:
+            self._view.note(text)
+        else:
+            self._view.passing(text)
 
     # --- controllers -------------------------------------------------------------------------
 
     def _validate_controllers(self) -> None:
-        gc = self._nodes("global")[0]
-        for node in (gc, *self._nodes("regional"), *self._nodes("local")):
-            self._await_health(node)
-        self._run_in(gc, "pdsno", "policy", "apply", "/etc/pdsno/policy.yml")
-        validators = {}
-        for node in self._nodes("regional"):
-            region = str(self.lab.node(node).labels["pdsno.region"])
-            self._hand_token(gc, node, "regional", region)
-            validators[region] = node
-        for node in self._nodes("regional"):
-            self._await_validated(node)
-        for node in self._nodes("local"):
-            region = str(self.lab.node(node).labels["pdsno.region"])
-            self._hand_token(validators[region], node, "local", region)
-        for node in self._nodes("local"):
-            self._await_validated(node)
+        """Hand each controller its join token: regions side by side, in each the RC first."""
+        nodes = self._nodes
+        nodes.await_health(self._gc, _READY_S)
+        nodes.run(self._gc, "pdsno", "policy", "apply", "/etc/pdsno/policy.yml")
+        regions = {nodes.region(node): node for node in nodes.of_tier("regional")}
+        pool = ThreadPoolExecutor(max_workers=_REGIONS_AT_ONCE, thread_name_prefix="region")
+        try:
+            running = [pool.submit(self._validate_region, *item) for item in regions.items()]
+            for done in as_completed(running):
+                done.result()
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    def _hand_token(self, validator: str, node: str, role: str, region: str) -> None:
+    def _validate_region(self, region: str, rc: str) -> None:
+        self._admit(self._gc, rc, "regional", region)
+        for node in self._nodes.of_tier("local"):
+            if self._nodes.region(node) == region:
+                self._admit(rc, node, "local", region)
+
+    def _admit(self, validator: str, node: str, role: str, region: str) -> None:
+        self._nodes.await_health(node, _READY_S)
         token = self._token(validator, role, region)
         self.lab.write_file(node, _TOKEN_FILE, token, mode=0o600)
+        self._view.note(f"{self._nodes.await_validated(node, _READY_S)} validated")
 
     def _token(self, validator: str, role: str, region: str) -> str:
         argv = ("pdsno", "token", "create", "--role", role, "--region", region)
-        return self._run_in(validator, *argv)
-
-    def _get(self, node: str, path: str) -> dict[str, Any]:
-        url = f"http://{self._address(node)}:8080/api/v1/{path}"
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(url, timeout=5)
-        answer.raise_for_status()
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def _await_health(self, node: str) -> None:
-        self._await(f"{node} to serve its API", lambda: bool(self._get(node, "health")), _READY_S)
-
-    def _await_validated(self, node: str) -> None:
-        def is_validated() -> bool:
-            return bool(self._get(node, "health").get("health", {}).get("validated"))
-
-        self._await(f"{node} to be validated", is_validated, _READY_S)
-        self._say(f"  {self._get(node, 'health')['controller_id']} validated")
-
-    def _await(self, what: str, is_there: Callable[[], bool], timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                if is_there():
-                    return
-                cause = "not yet"
-            except requests.RequestException as error:
-                cause = type(error).__name__
-            if time.monotonic() > deadline:
-                raise OperationError(
-                    f"waited {timeout_s:.0f} s in vain for {what} ({cause}); "
-                    f"see: pdsno lab logs {self.lab.name}"
-                )
-            time.sleep(_POLL_S)
+        return self._nodes.run(validator, *argv)
 
     # --- what the global controller decides -----------------------------------------------------
 
     def _show_refusal(self) -> None:
         """Let one more local controller try to join than policy allows, and see it refused."""
-        local, regional = self._nodes("local")[0], self._nodes("regional")[0]
-        region = str(self.lab.node(local).labels["pdsno.region"])
-        token = self._token(regional, "local", region)
+        local, regional = self._nodes.of_tier("local")[0], self._nodes.of_tier("regional")[0]
+        token = self._token(regional, "local", self._nodes.region(local))
         argv = ("pdsno", "controller", "join", "--settings", "/etc/pdsno/surplus.yml")
         done = self.lab.exec(local, (*argv, "--token-stdin"), input=token, timeout_s=60)
         if done.returncode == 0:
             raise OperationError("a local controller beyond the quota was admitted")
-        gc = self._nodes("global")[0]
         for kind in ("ESCALATION_APPROVED", "ESCALATION_REFUSED"):
-            for event in self._get(gc, f"events?type={kind}&limit=100")["items"]:
+            for event in self._nodes.get(self._gc, f"events?type={kind}&limit=100")["items"]:
                 self.outcome.escalations.append(
                     {"decision": kind.removeprefix("ESCALATION_").lower(), **event["data"]}
                 )
         for item in self.outcome.escalations:
-            why = f": {item['reason']}" if item.get("reason") else ""
-            self._say(f"  escalated ({item['cause']}), {item['decision']}{why}")
+            self._view.note(escalation_text(item))
 
     # --- discovery ---------------------------------------------------------------------------
 
     def _await_cycles(self) -> None:
-        gc = self._nodes("global")[0]
-        waiting = {str(self.lab.node(n).labels["pdsno.region"]) for n in self._nodes("local")}
+        waiting = {self._nodes.region(node) for node in self._nodes.of_tier("local")}
 
         def has_all() -> bool:
-            events = self._get(gc, "events?type=DISCOVERY_SUMMARY_APPLIED&limit=100")["items"]
-            for event in events:
+            self._count_up(waiting)
+            path = "events?type=DISCOVERY_SUMMARY_APPLIED&limit=100"
+            for event in self._nodes.get(self._gc, path)["items"]:
                 if event["region"] in waiting:
                     waiting.discard(event["region"])
-                    self._say(f"  {event['region']}: {event['data']['devices']} devices reported")
+                    self._view.note(
+                        f"{event['region']}: {event['data']['devices']} devices reported"
+                    )
             return not waiting
 
-        self._await("a discovery cycle of each region in the global NIB", has_all, _CYCLE_S)
+        what = "a discovery cycle of each region in the global NIB"
+        self._nodes.wait_for(what, has_all, _CYCLE_S, node=self._gc)
+
+    def _count_up(self, waiting: set[str]) -> None:
+        """Show how the global NIB fills."""
+        devices = self._nodes.get(self._gc, "devices?limit=1000")["items"]
+        counted = Counter(str(item.get("region")) for item in devices)
+        shown = [f"{region} {count}" for region, count in sorted(counted.items())]
+        text = f"{len(devices)} devices" + (f" ({', '.join(shown)})" if shown else "")
+        self._view.passing(f"{text}; waiting for {', '.join(sorted(waiting)) or 'nobody'}")
 
     def _compare(self) -> None:
-        devices, links = read_nib(self.outcome.api)
-        self.outcome.comparison = compare(self.lab.truth(), devices, links)
-        gc = self._nodes("global")[0]
-        self.outcome.devices = self._get(gc, "devices?limit=1000")["items"]
-        self.outcome.controllers = self._get(gc, "controllers")["items"]
+        outcome, nodes = self.outcome, self._nodes
+        devices, links = read_nib(outcome.api)
+        outcome.comparison = compare(self.lab.truth(), devices, links)
+        outcome.devices = nodes.get(self._gc, "devices?limit=1000")["items"]
+        outcome.links = nodes.get(self._gc, "links?limit=1000")["items"]
+        outcome.controllers = nodes.get(self._gc, "controllers")["items"]
+        outcome.local_apis = {nodes.region(n): nodes.api(n) for n in nodes.of_tier("local")}
+        outcome.memory_mib = sum(row.memory_mib for row in self.lab.status())
+
+
+def escalation_text(item: Mapping[str, Any]) -> str:
+    """Say in a line what a regional controller asked and the global one decided."""
+    why = f": {item['detail']}" if item.get("detail") else ""
+    return f"{item['by']} asked ({item['cause']}), global_cntl_1 {item['decision']}{why}"
 
 
 def dump(outcome: Outcome) -> str:

@@ -17,6 +17,7 @@ from pdsno.cli.output import OutputFormat, output_option
 if TYPE_CHECKING:
     from pdsno.discovery.observe import Progress
 
+EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 DEFAULT_RATE_PPS = 100
 _METHODS = ("arp", "icmp", "tcp")
@@ -131,6 +132,8 @@ def discover(  # noqa: PLR0913 - one parameter per option
         click.echo(f"pdsno: note: {note}", err=True)
     if stop.is_set():
         ctx.exit(EXIT_INTERRUPTED)
+    if not seen.is_complete:
+        ctx.exit(EXIT_FAILED)
 
 
 # --- while it runs ---------------------------------------------------------------------------

@@ -251,7 +251,10 @@ class BaseController(ABC):
 
     def _build_loops(self) -> list[Loop]:
         interval_s = self.options.status_interval_s
-        return [Loop("status", self._publish_status, interval_s=lambda: interval_s)]
+        status = Loop("status", self._publish_status, interval_s=lambda: interval_s)
+        if self.mqtt_client is not None:
+            self.mqtt_client.on_connect(status.wake)
+        return [status]
 
     def close(self) -> None:
         """Stop loops, servers and connections; the NIB stays open. Idempotent."""

@@ -40,6 +40,8 @@ from pdsno.signing import key_id_of
 
 log = structlog.get_logger()
 
+_ADMISSION = "CONTROLLER_VALIDATED"
+
 
 class GlobalController(BaseController):
     """One per network. Admits regional controllers and decides what they may not decide alone."""
@@ -201,6 +203,8 @@ class GlobalController(BaseController):
             _keep_event(tx, sender, event)
 
         if message.stream_id is None:
+            if event.event_type == _ADMISSION:
+                return None  # it comes durably as well, and that copy counts
             with self.nib_store.transaction() as tx:
                 apply(tx)
             return None
@@ -305,7 +309,7 @@ def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent
         )
     )
     key = event.data.get("public_key")
-    if event.event_type == "CONTROLLER_VALIDATED" and isinstance(key, str):
+    if event.event_type == _ADMISSION and isinstance(key, str):
         _keep_local_controller(tx, sender, event, key)
 
 
@@ -318,7 +322,9 @@ def _keep_local_controller(
     """
     key_id = key_id_of(public_key)
     known, owner = tx.controller(event.subject), tx.controller_by_key(key_id)
-    is_foreign = known is not None and known.parent_id != sender.controller_id
+    is_foreign = not event.subject.startswith(f"local_cntl_{sender.region}_") or (
+        known is not None and known.parent_id != sender.controller_id
+    )
     if is_foreign or (owner is not None and owner.controller_id != event.subject):
         raise RefusedError(
             Refusal.IDENTITY_MISMATCH, f"{event.subject} or its key belongs to somebody else"

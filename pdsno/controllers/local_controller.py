@@ -82,7 +82,6 @@ class LocalController(MemberController):
         self._requests: deque[DiscoveryRequest] = deque()
         self._cycle_lock = threading.Lock()
         self._stop = threading.Event()
-        self._relay: OutboxRelay | None = None
         super().__init__(
             controller_id=controller_id,
             region=region,
@@ -260,7 +259,9 @@ class LocalController(MemberController):
     # --- life --------------------------------------------------------------------------------
 
     def _build_loops(self) -> list[Loop]:
-        self._reports()
+        relay = self._reports()
+        if self.mqtt_client is not None:
+            self.mqtt_client.on_connect(relay.wake)
         return [*super()._build_loops(), self._discovery]
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import structlog
 
 from pdsno.communication.payloads import read
+from pdsno.communication.relay import OutboxRelay
+from pdsno.communication.relay_state import RelayState
 from pdsno.communication.transports import RestTransport
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.loop import Loop
@@ -37,6 +39,7 @@ class MemberController(BaseController):
     """A controller with a parent."""
 
     _link: ParentLink | None = None
+    _relay: OutboxRelay | None = None
 
     # --- joining -----------------------------------------------------------------------------
 
@@ -131,6 +134,16 @@ class MemberController(BaseController):
             raise TransientError("there is no parent to ask")
         return link.report_status()
 
+    def _tell_parent(self) -> None:
+        """Report our status; that the parent is there, and what it applied, is for the relay."""
+        position, relay = self._ask_parent(), self._relay
+        if relay is None:
+            return
+        if position is not None:
+            relay.heard(position)
+        if relay.state() is RelayState.QUEUED:
+            relay.wake()
+
     def _rest_transports(self) -> list[RestTransport]:
         """Return the way to the parent over REST, if we have a parent."""
         if self.options.parent is None:
@@ -167,13 +180,19 @@ class MemberController(BaseController):
     def _on_policy(self, update: PolicyUpdate) -> None:
         """Keep newer policy; the same again is nothing, an older one is refused and recorded."""
         try:
-            policy = accept(self.nib_store.policy(), update)
+            is_new = self._keep_policy(update)
         except RefusedError as error:
             self.record("POLICY_REFUSED", f"{update.epoch}.{update.version}", reason=error.reason)
             raise
-        if policy is None:
-            return
+        if is_new:
+            self._policy_changed(update)
+
+    def _keep_policy(self, update: PolicyUpdate) -> bool:
+        """Keep a policy, which may come by several ways at once; False if we have it already."""
         with self.nib_store.transaction() as tx:
+            policy = accept(tx.policy(), update)
+            if policy is None:
+                return False
             tx.put_policy(policy)
             tx.append_event(
                 NewEvent(
@@ -184,7 +203,7 @@ class MemberController(BaseController):
                     region=self.region,
                 )
             )
-        self._policy_changed(update)
+        return True
 
     @abstractmethod
     def _policy_changed(self, update: PolicyUpdate) -> None:
@@ -216,11 +235,5 @@ class MemberController(BaseController):
         link = self.parent_link()
         if link is None:
             return super()._build_loops()
-        tell_parent = Loop(
-            "parent-status", lambda: void(self._ask_parent()), interval_s=lambda: interval_s
-        )
+        tell_parent = Loop("parent-status", self._tell_parent, interval_s=lambda: interval_s)
         return [*super()._build_loops(), tell_parent]
-
-
-def void(_: object) -> None:
-    """Drop a result that only matters to other callers."""

@@ -50,7 +50,8 @@ class ParentLink:
     def report_status(self) -> StreamTail | None:
         """Tell the parent our status; returns how far our stream is applied there.
 
-        Raises TransientError if the parent is away, RefusedError if it does not know us.
+        Raises TransientError if the parent is away, RefusedError if it does not know us. Asks once:
+        its callers come again.
         """
         status = self._status()
         reply = self._http.send(
@@ -58,6 +59,7 @@ class ParentLink:
             recipient_id=self.parent.controller_id,
             message_type=MessageType.STATUS,
             payload=jsonable(status),
+            retries=0,
         )
         if reply is None:
             return None

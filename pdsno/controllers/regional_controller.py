@@ -60,7 +60,7 @@ class RegionalController(MemberController):
         options: Options | None = None,
     ) -> None:
         self._admissions: Admissions | None = None
-        self._relay: OutboxRelay | None = None
+        self._policy_loops: tuple[Loop, ...] = ()
         self._parenting = Parenting(nib_store, own_status=self._status, policy_for=self._policy_for)
         super().__init__(
             controller_id=temp_id,
@@ -271,8 +271,8 @@ class RegionalController(MemberController):
 
     def _policy_changed(self, update: PolicyUpdate) -> None:
         log.info("policy_applied", epoch=update.epoch, version=update.version)
-        self._publish_policy()
-        self._push_policy()
+        for loop in self._policy_loops:  # not here: this thread takes in messages
+            loop.wake()
 
     def _publish_policy(self) -> None:
         policy, region = self.nib_store.policy(), self._own_policy()
@@ -313,6 +313,7 @@ class RegionalController(MemberController):
         push = Loop(
             "policy-push", self._push_policy, interval_s=lambda: self.options.status_interval_s
         )
+        self._policy_loops = (publish, push)
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
         if self.options.parent is not None:

@@ -99,6 +99,11 @@ class Node:
             log.exception("controller_cannot_serve")
             self._stop.set()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was asked to stop, or stopped because it could not serve."""
+        return self._stop.is_set()
+
     def wait(self) -> None:
         """Block until `request_stop()` was called."""
         self._stop.wait()

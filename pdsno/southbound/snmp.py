@@ -123,7 +123,8 @@ class SnmpQuerier:
 
         async def one(address: str) -> None:
             async with room:
-                answers[address] = answer = await ask(address)
+                answer = await _guarded(ask, address)
+                answers[address] = answer
                 if on_done is not None:
                     on_done(answer)
 
@@ -245,6 +246,18 @@ async def _walk_all(session: SnmpSession) -> tuple[Varbinds, Mapping[str, str]]:
             if silent > 1:
                 raise
     return varbinds, problems
+
+
+async def _guarded(
+    ask: Callable[[str], Coroutine[None, None, SnmpAnswer]], address: str
+) -> SnmpAnswer:
+    """Record what nobody foresaw: one agent must not end the query of the others."""
+    try:
+        return await ask(address)
+    except Exception as error:  # noqa: BLE001 - this is the loop over all agents
+        log.warning("snmp_query_crashed", address=address, error=repr(error))
+        probe = Probe(method=Method.SNMP, outcome=Outcome.FAILED, detail=type(error).__name__)
+        return SnmpAnswer(address=address, probe=probe)
 
 
 def _silence(credential: SnmpCredential, *, is_agent_known: bool) -> Probe:

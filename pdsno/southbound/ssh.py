@@ -102,11 +102,11 @@ class SshQuerier:
             watcher.join()
         answers = {}
         for address in addresses:
-            if results[address].failed:
-                # Nornir keeps exceptions; what is left here is nobody's outcome but a bug.
-                raise results[address][0].exception or RuntimeError(address)
-            if isinstance(answer := results[address][0].result, SshAnswer):
-                answers[address] = answer
+            result = results[address][0]
+            if result.exception is not None:
+                answers[address] = _crashed(address, result.exception)
+            elif isinstance(result.result, SshAnswer):
+                answers[address] = result.result
         return answers
 
     def _close_on_stop(self, done: threading.Event) -> None:
@@ -186,6 +186,12 @@ class SshQuerier:
             if command not in outputs:
                 outputs[command] = session.send(command)
         return interpreted(address, platform, outputs, credential.name)
+
+
+def _crashed(address: str, error: BaseException) -> SshAnswer:
+    """Record what nobody foresaw: one device must not end the query of the others."""
+    log.error("ssh_query_crashed", address=address, error=repr(error))
+    return SshAnswer(address=address, probe=_probe(Outcome.FAILED, type(error).__name__))
 
 
 def _hang_up(connection: BaseConnection) -> None:

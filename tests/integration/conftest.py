@@ -1,14 +1,21 @@
-"""A real mosquitto on a free port of loopback."""
+"""A real mosquitto and its clients; a REST server and its client: all on loopback."""
 
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pdsno.communication.broker import Mosquitto, MosquittoSettings
+from pdsno.communication.http_client import ControllerHTTPClient
+from pdsno.communication.mqtt_client import ControllerMQTTClient
+from pdsno.communication.rest_server import ControllerRESTServer
+from pdsno.domain.messages import Message
+from tests.integration.ears import NewClient
+from tests.integration.rest_rig import GC_KEY, RC_KEY, REQUEST, VERIFIER, Send
 
 
 @pytest.fixture
@@ -33,3 +40,62 @@ def broker(broker_settings: MosquittoSettings) -> Iterator[Mosquitto]:
     mosquitto.start()
     yield mosquitto
     mosquitto.stop()
+
+
+@pytest.fixture
+def new_client(broker: Mosquitto, broker_settings: MosquittoSettings) -> Iterator[NewClient]:
+    assert broker.pid
+    clients: list[ControllerMQTTClient] = []
+
+    def make(
+        controller_id: str, *, connect: bool = True, **options: object
+    ) -> ControllerMQTTClient:
+        client = ControllerMQTTClient(
+            controller_id,
+            "127.0.0.1",
+            broker_settings.port,
+            **options,  # type: ignore[arg-type]
+        )
+        clients.append(client)
+        if connect:
+            client.connect()
+        return client
+
+    yield make
+    for client in clients:
+        client.disconnect()
+
+
+@pytest.fixture
+def server() -> Iterator[ControllerRESTServer]:
+    rest = ControllerRESTServer("gc", 0, signer=GC_KEY, verifier=VERIFIER, info={"role": "global"})
+    rest.start_background()
+    yield rest
+    rest.stop()
+
+
+@pytest.fixture
+def sleeps() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(server: ControllerRESTServer, sleeps: list[float]) -> Iterator[ControllerHTTPClient]:
+    http = ControllerHTTPClient(signer=RC_KEY, verifier=VERIFIER, sleep=sleeps.append)
+    http.register_controller("gc", f"http://127.0.0.1:{server.port}")
+    yield http
+    http.close()
+
+
+@pytest.fixture
+def send(client: ControllerHTTPClient) -> Send:
+    def send_request(**changes: Any) -> Message | None:  # noqa: ANN401 - any argument of send
+        arguments: dict[str, Any] = {
+            "sender_id": "rc",
+            "recipient_id": "gc",
+            "message_type": REQUEST,
+            "payload": {"n": 1},
+        }
+        return client.send(**arguments | changes)
+
+    return send_request

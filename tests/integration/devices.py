@@ -161,6 +161,11 @@ class FakeDevice(paramiko.ServerInterface):  # type: ignore[misc]
                 self._start(partial(self._converse, transport, channel))
 
     def _converse(self, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
+        # The other side may leave at any time; that is what some tests are about.
+        with suppress(OSError, EOFError):
+            self._talk(transport, channel)
+
+    def _talk(self, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
         channel.sendall(f"\r\n{self._prompt}".encode())
         pending = ""
         while data := channel.recv(1024):

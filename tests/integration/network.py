@@ -121,8 +121,8 @@ class Node:
     def cut(self, *others: "Node", way: str = "both") -> None:
         """Drop what goes to others (`out`), comes from them (`in`), or both."""
         addresses = ", ".join(other.address for other in others)
-        goes = f"ip daddr {{ {addresses} }} drop" if way in ("both", "out") else ""
-        comes = f"ip saddr {{ {addresses} }} drop" if way in ("both", "in") else ""
+        goes = f"ip daddr {{ {addresses} }} counter drop" if way in ("both", "out") else ""
+        comes = f"ip saddr {{ {addresses} }} counter drop" if way in ("both", "in") else ""
         self.nft(
             f"""table ip fault {{
                 chain out {{ type filter hook output priority 0; {goes}; }}
@@ -135,12 +135,43 @@ class Node:
         self.nft(
             f"""table ip fault {{
                 chain in {{ type filter hook input priority 0;
-                    iifname "eth0" numgen random mod 100 < {percent} drop; }}
+                    iifname "eth0" numgen random mod 100 < {percent} counter drop; }}
             }}"""
         )
 
+    def refuse_calls_to(self, other: "Node", port: int) -> None:
+        """Drop what we send to a port of another node; it can still call us."""
+        self.nft(
+            f"""table ip fault {{
+                chain out {{ type filter hook output priority 0;
+                    ip daddr {other.address} tcp dport {port} counter drop; }}
+            }}"""
+        )
+
+    def detour(self, ways: Mapping[tuple[str, int], int]) -> None:
+        """Let new connections to (address, port) go to a port of the slow link instead."""
+        slow = self.net.slow.address
+        rules = "; ".join(
+            f"ip daddr {address} tcp dport {port} counter dnat to {slow}:{at}"
+            for (address, port), at in ways.items()
+        )
+        self.nft(
+            f"table ip fault {{ chain out {{ type nat hook output priority -100; {rules}; }}; }}"
+        )
+
+    def hits(self) -> int:
+        """Return how many packets the faults have met (for `detour`: connections)."""
+        listed = self.space.run("nft", "-j", "list", "table", "ip", "fault").stdout
+        counters = [
+            part["counter"]["packets"]
+            for entry in json.loads(listed or '{"nftables": []}')["nftables"]
+            for part in entry.get("rule", {}).get("expr", ())
+            if "counter" in part
+        ]
+        return sum(counters)
+
     def heal(self) -> None:
-        """Undo `cut` and `lose`."""
+        """Undo every fault of this node's cable."""
         self.nft("table ip fault\ndelete table ip fault")
 
 
@@ -281,10 +312,9 @@ class Network:
         pool = ThreadPoolExecutor(1, initializer=enter, initargs=(self.hub.space.name,))
         stack.callback(pool.shutdown)
         self._pool = pool
+        self.slow = Node(self, "slow", 50)
         self.broker = Broker(self, 11)
-        self.gc = Controller(
-            self, "gc", 10, {"role": "global", "url": "http://172.31.0.10:8001"}
-        )
+        self.gc = Controller(self, "gc", 10, {"role": "global", "url": "http://172.31.0.10:8001"})
         self.rcs: dict[str, Controller] = {}
         self.lcs: dict[str, Controller] = {}
         self.hosts: dict[str, set[str]] = {}
@@ -381,29 +411,52 @@ class Network:
         """Apply a policy as an operator does."""
         file = self.folder / "policy.yml"
         file.write_text(yaml.safe_dump(self.policy(**changes)))
-        command = (*PDSNO, "policy", "apply", str(file), "--socket", self.gc.settings["admin_socket"])
+        command = (
+            *PDSNO,
+            "policy",
+            "apply",
+            str(file),
+            "--socket",
+            self.gc.settings["admin_socket"],
+        )
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
 
-    def start(self) -> None:
+    def start(self, **policy: Mapping[str, object]) -> None:
         """Start everything; returns once all controllers are validated and on MQTT."""
         for node in (self.broker, *self.controllers):
             node.launch()
         for node in (self.broker, *self.controllers):
             until(node.is_serving, f"{node.name} to serve", timeout_s=60)
-        self.apply_policy()
+        self.apply_policy(**policy)
         for region, rc in self.rcs.items():
             rc.hand_token(self.gc.mint("regional", region))
-        for region, rc in self.rcs.items():
+        for rc in self.rcs.values():
             until(rc.is_validated, f"{rc.name} to be validated")
-            self.lcs[region].hand_token(rc.mint("local", region))
+        for region, lc in self.lcs.items():
+            lc.hand_token(self.rcs[region].mint("local", region))
         for lc in self.lcs.values():
             until(lc.is_validated, f"{lc.name} to be validated")
         for node in self.controllers:
             until(node.is_on_mqtt, f"{node.name} to be on MQTT")
 
+    def slow_down(self, region: str, delay_ms: int) -> None:
+        """Put a slow link between a region's controllers and broker, parent and child.
+
+        For new connections only: start the region's controllers again.
+        """
+        rc, lc, broker = self.rcs[region], self.lcs[region], (self.broker.address, 1883)
+        ways = {broker: 1883, (self.gc.address, 8001): 8001, (rc.address, 8002): 8002}
+        targets = [f"{at}={address}:{port}" for (address, port), at in ways.items()]
+        script = str(Path(__file__).with_name("slow_link.py"))
+        self.slow.argv = (sys.executable, script, self.slow.address, str(delay_ms), *targets)
+        self.slow.launch()
+        for node in (rc, lc):
+            node.detour(ways)
+
     def heal(self) -> None:
         """Mend every cable, and start again whatever a test left down."""
+        self.slow.kill()
         for node in (self.broker, *self.controllers):
             node.heal()
             if node.process is None:
@@ -433,12 +486,19 @@ def add_host(lan: Namespace, address: str) -> None:
 
 
 @contextmanager
-def network(*regions: str) -> Iterator[Network]:
-    """Build and start a network; takes everything down, whatever happens."""
+def network(
+    *regions: str, without_local: tuple[str, ...] = (), **policy: Mapping[str, object]
+) -> Iterator[Network]:
+    """Build and start a network; takes everything down, whatever happens.
+
+    `policy` are changes as `Network.policy` takes them; `without_local` are regions whose local
+    controller is not wanted.
+    """
     with ExitStack() as stack:
         net = Network(stack)
         for region in regions:
             net.add_region(region)
-        net.start()
+        for region in without_local:
+            del net.lcs[region]
+        net.start(**policy)
         yield net
-

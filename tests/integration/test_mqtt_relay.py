@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -128,13 +129,16 @@ def test_reports_arrive_by_mqtt_and_are_confirmed(child: Child, parent: Parent) 
     assert parent.applied == list(range(10))
 
 
+def is_back(broker: Mosquitto, restarts: int) -> bool:
+    return broker.restarts == restarts and broker.pid is not None
+
+
 def test_a_broker_killed_midway_loses_nothing_and_repeats_nothing(
     child: Child, parent: Parent, broker: Mosquitto
 ) -> None:
     for number in range(60):
         if number in (20, 40):
-            restarts = number // 20 - 1
-            wait_until(lambda wanted=restarts: broker.restarts == wanted and broker.pid)
+            wait_until(partial(is_back, broker, number // 20 - 1), "the broker")
             assert broker.pid
             os.kill(broker.pid, signal.SIGKILL)
         child.report(number)

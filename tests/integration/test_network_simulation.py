@@ -4,7 +4,10 @@ Each test breaks one thing while reports are on their way, and mends it. Then th
 be complete, each report applied once, each log intact.
 """
 
+import random
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -102,29 +105,43 @@ def test_a_one_way_cut_delays_confirmations_but_applies_nothing_twice(net: Netwo
 
 
 def test_lossy_links_between_all_controllers_only_cost_time(net: Network) -> None:
-    for node in (net.broker, *net.controllers):
+    nodes = (net.broker, *net.controllers)
+    for node in nodes:
         node.lose(25)
-    for region in REGIONS:
-        net.new_host(region)
-        net.lcs[region].discover()
-    await_complete(net, timeout_s=120)
+    for _ in range(3):
+        for region in REGIONS:
+            net.new_host(region)
+            net.lcs[region].discover()
+        await_complete(net, timeout_s=120)
     await_all_applied_once(net, timeout_s=120)
+    assert all(node.hits() > 0 for node in nodes)
+
+
+def test_slow_links_to_broker_and_parents_only_cost_time(net: Network) -> None:
+    rc, lc = net.rcs["zone-A"], net.lcs["zone-A"]
+    net.slow_down("zone-A", delay_ms=300)
+    for node in (rc, lc):
+        node.restart()
+        until(node.is_on_mqtt, f"{node.name} to be on MQTT", timeout_s=40)
+    for _ in range(2):
+        net.new_host("zone-A")
+        assert cycle(lc)["report"] == "confirmed"
+    await_complete(net)
+    await_all_applied_once(net)
+    assert rc.hits() >= 2  # broker and global controller
+    assert lc.hits() >= 2  # broker and regional controller
 
 
 def test_a_broker_that_is_killed_during_a_cycle_costs_no_report(net: Network) -> None:
-    before = {region: lc.log_end() for region, lc in net.lcs.items()}
-    for region, lc in net.lcs.items():
-        net.new_host(region)
-        lc.discover()
-    for region, lc in net.lcs.items():
-        until(
-            lambda region=region, lc=lc: lc.logged("discovery_started", before[region]),
-            "a cycle to start",
-        )
-    killed = net.broker.mosquitto()
-    net.broker.kill_mosquitto()
-    until(lambda: net.broker.mosquitto() not in (None, killed), "the broker to be started again")
-    await_complete(net)
+    for _ in range(3):
+        for region, lc in net.lcs.items():
+            net.new_host(region)
+            lc.discover()
+        time.sleep(random.uniform(0.5, 3))  # noqa: S311 - any moment of the cycle
+        killed = net.broker.mosquitto()
+        net.broker.kill_mosquitto()
+        until(lambda: net.broker.mosquitto() not in (None, killed), "the broker to be back")  # noqa: B023
+        await_complete(net)
     await_all_applied_once(net)
 
 
@@ -147,3 +164,41 @@ def test_reports_go_over_rest_while_there_is_no_broker_and_over_mqtt_again_after
     assert [e["over"] for e in rc.logged("report_taken_in", before)] == ["mqtt"]
     await_complete(net)
     await_all_applied_once(net)
+
+
+@contextmanager
+def _without_broker(net: Network) -> Iterator[None]:
+    net.broker.kill_mosquitto()
+    net.broker.kill()
+    try:
+        yield
+    finally:
+        net.heal()
+        net.apply_policy()
+
+
+def test_policy_reaches_a_local_controller_without_mqtt_in_the_reply_to_its_status(
+    net: Network,
+) -> None:
+    lc = net.lcs["zone-A"]
+    with _without_broker(net):
+        before = lc.log_end()
+        net.apply_policy(zone_A={"subnets": ["192.168.5.0/29"], "interval_s": 5})
+        until(lambda: lc.logged("policy_applied", before), "the policy at zone-A", timeout_s=50)
+
+        def own_cycles() -> list[object]:
+            return [e["subnets"] for e in lc.logged("discovery_started", before)]
+
+        until(lambda: len(own_cycles()) >= 3, "cycles every few seconds", timeout_s=40)
+        assert own_cycles()[-1] == ["192.168.5.0/29"]
+    until(lambda: lc.logged("policy_applied", before)[1:], "the old policy at zone-A")
+
+
+def test_policy_is_pushed_to_a_local_controller_with_an_open_port(net: Network) -> None:
+    rc, lc = net.rcs["zone-B"], net.lcs["zone-B"]
+    with _without_broker(net):
+        lc.refuse_calls_to(rc, 8002)
+        before = lc.log_end()
+        net.apply_policy(zone_B={"interval_s": 1800})
+        until(lambda: lc.logged("policy_applied", before), "the policy at zone-B", timeout_s=50)
+    until(lambda: lc.logged("policy_applied", before)[1:], "the old policy at zone-B")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import structlog
+
 from pdsno.discovery.sweep.arp import sweep_arp
 from pdsno.discovery.sweep.choose import (
     Abilities,
@@ -15,7 +17,7 @@ from pdsno.discovery.sweep.choose import (
     methods_for,
     segments_of,
 )
-from pdsno.discovery.sweep.icmp import sweep_icmp
+from pdsno.discovery.sweep.icmp import NotPermittedError, sweep_icmp
 from pdsno.discovery.sweep.interfaces import local_addresses
 from pdsno.discovery.sweep.neighbours import read_neighbours
 from pdsno.discovery.sweep.pacing import Pacer
@@ -24,6 +26,8 @@ from pdsno.discovery.targets import Target
 from pdsno.domain.coverage import coverage_of
 from pdsno.domain.errors import OperationError
 from pdsno.domain.observations import Method, Outcome, Probe, Sighting, SweepResult
+
+log = structlog.get_logger()
 
 _SIDE_BY_SIDE = 8
 _NEIGHBOUR_BATCH = 256
@@ -134,6 +138,10 @@ def _sweep_segment(segment: Segment, job: _Job) -> _Heard:
             _ask(segment, heard, job)
     except OperationError as error:
         heard.notes.append(str(error))
+    except (OSError, NotPermittedError) as error:
+        # One LAN that fails (its interface went away, no more sockets) must not end the others.
+        log.warning("sweep_failed", subnet=segment.target.subnet, error=repr(error))
+        heard.notes.append(f"the sweep failed: {error}")
     heard.duration_s = time.monotonic() - started
     return heard
 

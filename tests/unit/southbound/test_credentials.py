@@ -94,8 +94,8 @@ def test_a_file_that_everybody_may_read_is_warned_about(tmp_path: Path) -> None:
         ({"snmp": [{"name": "a", "community": "x"}]}, "'version' must be 2c or 3"),
         ({"snmp": [{"name": "a", "version": "2c"}]}, "'community' is missing"),
         (
-            {"snmp": [{"name": "a", "version": "2c", "community": "x", "comunity": "y"}]},
-            "unknown field 'comunity'",
+            {"snmp": [{"name": "a", "version": "2c", "community": "x", "comm": "y"}]},
+            "unknown field 'comm'",
         ),
         ({"snmp": [{"name": "a", "version": "2c", "community": 123}]}, "must be text"),
         ({"snmp": [V3 | {"auth_protocol": "SHA1"}]}, "'auth_protocol' must be one of"),
