@@ -17,7 +17,14 @@ from typing import Any
 
 import structlog
 
-from pdsno.domain.errors import InputError, NotFoundError, OperationError, PDSNOError, RefusedError
+from pdsno.domain.errors import (
+    InputError,
+    NotFoundError,
+    OperationError,
+    PDSNOError,
+    Refusal,
+    RefusedError,
+)
 from pdsno.domain.jsonable import jsonable
 
 log = structlog.get_logger()
@@ -129,20 +136,25 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("POST")
 
     def _serve(self, method: str) -> None:
-        if not _may_speak(self.connection):
-            self._answer(403, {"error": "only root, the controller's user and group pdsno may"})
-            return
-        call = self.server.calls.get(f"{method} {self.path}")
-        if call is None:
-            self._answer(404, {"error": f"this controller has no {method} {self.path}"})
-            return
         try:
-            self._answer(200, jsonable(call(self._body())))
+            # Read before anything is answered: closing on unread bytes resets the connection.
+            body = self._body()
+            self._answer(200, jsonable(self._call(method)(body)))
         except PDSNOError as error:
             self._answer(_status(error), {"error": str(error)})
         except Exception:
             log.exception("admin_call_crashed", call=self.path)
             self._answer(500, {"error": "internal error: see the controller's log"})
+
+    def _call(self, method: str) -> AdminCall:
+        if not _may_speak(self.connection):
+            raise RefusedError(
+                Refusal.NOT_ALLOWED, "only root, the controller's user and group pdsno may"
+            )
+        call = self.server.calls.get(f"{method} {self.path}")
+        if call is None:
+            raise NotFoundError(f"this controller has no {method} {self.path}")
+        return call
 
     def _body(self) -> Mapping[str, Any]:
         try:

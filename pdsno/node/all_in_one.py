@@ -19,7 +19,13 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.policy import LocalPolicy, Policy, RegionPolicy, check_policy
 from pdsno.node.compose import GLOBAL_ID, build_controller
 from pdsno.node.run import Node
-from pdsno.node.site_checks import WantedPort, check_ports, check_subnets, held_state_dir
+from pdsno.node.site_checks import (
+    WantedPort,
+    check_broker_reach,
+    check_ports,
+    check_subnets,
+    held_state_dir,
+)
 from pdsno.settings import ApiSettings, BrokerSettings, NodeSettings, ParentSettings
 from pdsno.southbound.credentials import load_credentials
 
@@ -143,9 +149,11 @@ class Site:
         sockets = [self._socket(role) for role in (Role.GLOBAL, Role.REGIONAL, Role.LOCAL)]
         self._stack.enter_context(held_state_dir(settings.state_dir, sockets))
         has_broker = is_installed()
-        if not has_broker:
-            log.warning("no_broker", remedy="install mosquitto", meanwhile="reports go over REST")
         check_ports(settings.ports(with_broker=has_broker))
+        if has_broker:
+            check_broker_reach(settings.state_dir)
+        else:
+            log.warning("no_broker", remedy="install mosquitto", meanwhile="reports go over REST")
         return has_broker
 
     def _socket(self, role: Role) -> Path:

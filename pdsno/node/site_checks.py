@@ -4,7 +4,9 @@ import errno
 import fcntl
 import ipaddress
 import os
+import pwd
 import socket
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pdsno.domain.policy import check_subnet
 _LONGEST_SOCKET_PATH = 107
 """sun_path of unix(7) less its final zero."""
 _MOST_ADDRESSES = 1 << 16
+_BROKER_USER = "mosquitto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +72,36 @@ def check_subnets(subnets: Sequence[str]) -> None:
             )
 
 
+def check_broker_reach(directory: Path) -> None:
+    """Raise OperationError if the user that mosquitto becomes cannot come to its directory.
+
+    Only root changes the user; without that user mosquitto itself says what is wrong.
+    """
+    try:
+        user = pwd.getpwnam(_BROKER_USER)
+    except KeyError:
+        return
+    if os.geteuid() != 0:
+        return
+    for parent in reversed((directory, *directory.parents)):
+        found = parent.stat()
+        mine = stat.S_IXUSR if found.st_uid == user.pw_uid else 0
+        ours = stat.S_IXGRP if found.st_gid == user.pw_gid else 0
+        if not found.st_mode & (mine | ours | stat.S_IXOTH):
+            raise OperationError(
+                f"mosquitto runs as user {_BROKER_USER}, who may not pass through {parent}: "
+                f"name another directory with --state-dir, or chmod o+x {parent}"
+            )
+
+
+def _make(directory: Path) -> None:
+    """Create it whatever the umask: others may pass through, the broker's user has to."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o711 if path == directory else 0o755)
+
+
 @contextmanager
 def held_state_dir(directory: Path, sockets: Sequence[Path]) -> Iterator[None]:
     """Create the directory and hold it: two processes on one NIB would spoil it.
@@ -80,7 +113,7 @@ def held_state_dir(directory: Path, sockets: Sequence[Path]) -> Iterator[None]:
         if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
             raise InputError(f"{path} is too long for a Unix socket: {remedy}")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        _make(directory)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OperationError(
