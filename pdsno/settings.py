@@ -4,17 +4,44 @@ Policy (what the network's owners want) and the context (what a controller knows
 other files with other owners.
 """
 
+import difflib
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role, check_controller_id, check_region
+from pdsno.domain.policy import check_subnet
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _check_url(text: str) -> str:
+    """Return the URL of a controller: scheme, host and perhaps a port, nothing else."""
+    try:
+        parts = urlsplit(text)
+        is_sound = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is no controller's URL: write it as http://192.0.2.1:8001")
+    return text
+
+
+ControllerUrl = Annotated[str, AfterValidator(_check_url)]
+
 _DEFAULT_PORTS = {Role.GLOBAL: 8001, Role.REGIONAL: 8002, Role.LOCAL: 8003}
 
 
@@ -26,7 +53,7 @@ class ParentSettings(_Strict):
     """The controller above: its assigned ID, and where it listens."""
 
     id: str
-    url: str
+    url: ControllerUrl
 
 
 class BrokerSettings(_Strict):
@@ -55,14 +82,13 @@ class NodeSettings(_Strict):
     admin_socket: Path = Path("/run/pdsno/admin.sock")
     listen: str = "127.0.0.1"
     rest_port: Port | None = None
-    url: str | None = None
+    url: ControllerUrl | None = None
     plain_transport: bool = False
     parent: ParentSettings | None = None
     broker: BrokerSettings | None = None
     join_token_file: Path | None = None
     subnets: tuple[str, ...] = ()
     credentials_file: Path | None = None
-    policy_file: Path | None = None
     api: ApiSettings | None = ApiSettings()
 
     @property
@@ -82,6 +108,8 @@ class NodeSettings(_Strict):
         try:
             check_region(self.region or "none")
             check_controller_id(self.controller_id or "none")
+            for subnet in self.subnets:
+                check_subnet(subnet)
         except InputError as error:
             raise ValueError(str(error)) from error
         if not self.plain_transport and not _is_loopback(self.listen):
@@ -123,12 +151,14 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[object, object]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
+    seen: list[object] = []
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"{key!r} is there twice", node.start_mark
+                None, None, f"`{key}` is there twice", key_node.start_mark
             )
+        seen.append(key)
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
 
@@ -141,6 +171,9 @@ def _read(path: Path) -> dict[str, object]:
     except OSError as error:
         msg = f"cannot read settings {path}: {error.strerror}"
         raise InputError(msg) from error
+    except yaml.MarkedYAMLError as error:
+        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"settings {path}{place}: {error.problem or 'not YAML'}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         msg = f"settings {path} are not YAML: {' '.join(str(error).split())}"
         raise InputError(msg) from error
@@ -152,11 +185,28 @@ def _read(path: Path) -> dict[str, object]:
     return values
 
 
-def _invalid(path: Path, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False)[0]
+def _invalid(path: Path, error: ValidationError, model: type[BaseModel]) -> InputError:
+    """Turn the first of pydantic's complaints into a line for operators."""
+    first: Mapping[str, Any] = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     where = f" `{place}`" if place else ""
-    return InputError(f"settings {path}:{where} {first['msg'].removeprefix('Value error, ')}")
+    return InputError(f"settings {path}:{where} {_complaint(first, model)}")
+
+
+def _complaint(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    given = fault["input"]
+    match fault["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(fault["loc"][-1]), model.model_fields, n=1)
+            return "is no setting" + (f"; did you mean `{near[0]}`?" if near else "")
+        case "missing":
+            return "is missing"
+        case "literal_error":
+            return f"must be global, regional or local, not {given!r}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"must be a whole number, not {given!r}"
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return text.replace("Input should be", "must be").replace("a valid tuple", "a list")
 
 
 def load_settings(path: Path) -> NodeSettings:
@@ -164,7 +214,7 @@ def load_settings(path: Path) -> NodeSettings:
     try:
         settings = NodeSettings.model_validate(_read(path))
     except ValidationError as error:
-        raise _invalid(path, error) from error
+        raise _invalid(path, error, NodeSettings) from error
     base = path.resolve().parent
     paths = {
         name: base / value
@@ -173,7 +223,6 @@ def load_settings(path: Path) -> NodeSettings:
             "admin_socket",
             "join_token_file",
             "credentials_file",
-            "policy_file",
         )
         if (value := getattr(settings, name)) is not None
     }
@@ -185,5 +234,5 @@ def load_broker_settings(path: Path) -> BrokerNodeSettings:
     try:
         settings = BrokerNodeSettings.model_validate(_read(path))
     except ValidationError as error:
-        raise _invalid(path, error) from error
+        raise _invalid(path, error, BrokerNodeSettings) from error
     return settings.model_copy(update={"state_dir": path.resolve().parent / settings.state_dir})

@@ -37,8 +37,12 @@ from pdsno.domain.policy import RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import in_parts
 from pdsno.intake.reports import ReportIntake
+from pdsno.policy.distribute import for_region
 
 log = structlog.get_logger()
+
+_DECISION_S = 6.0
+"""How long the global controller may take: less than an applicant waits for our answer."""
 
 
 class RegionalController(MemberController):
@@ -109,6 +113,8 @@ class RegionalController(MemberController):
             recipient_id=parent.controller_id,
             message_type=MessageType.VALIDATION_REQUEST,
             payload=jsonable(request),
+            timeout_s=_DECISION_S,
+            retries=0,
         )
         if reply is None:
             raise RefusedError(Refusal.NOT_ALLOWED, "the global controller does not decide")
@@ -264,10 +270,9 @@ class RegionalController(MemberController):
 
     def _policy_for(self, child: ControllerRecord) -> PolicyUpdate | None:
         policy = self.nib_store.policy()
-        region = self._own_policy()
-        if policy is None or region is None or child.role is not Role.LOCAL:
+        if policy is None or child.role is not Role.LOCAL:
             return None
-        return PolicyUpdate(epoch=policy.epoch, version=policy.version, region=region)
+        return for_region(policy, self.region or "")
 
     def _policy_changed(self, update: PolicyUpdate) -> None:
         log.info("policy_applied", epoch=update.epoch, version=update.version)
@@ -275,11 +280,11 @@ class RegionalController(MemberController):
             loop.wake()
 
     def _publish_policy(self) -> None:
-        policy, region = self.nib_store.policy(), self._own_policy()
-        if policy is not None and region is not None:
-            update = PolicyUpdate(epoch=policy.epoch, version=policy.version, region=region)
-            topic = topics.policy(self.region or "")
-            self._publish(topic, MessageType.POLICY_UPDATE, update, retain=True)
+        policy = self.nib_store.policy()
+        if policy is not None:
+            region = self.region or ""
+            update = for_region(policy, region)
+            self._publish(topics.policy(region), MessageType.POLICY_UPDATE, update, retain=True)
 
     def _push_policy(self) -> None:
         """Send policy over REST to local controllers that say they have an older one."""

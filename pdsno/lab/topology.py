@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 DEFAULT_PREFIX = "clab"
@@ -79,11 +79,6 @@ class MgmtSpec:
     gateway: IPv4Address
     pool: IPv4Network
     mtu: int
-
-    @property
-    def gateway_interface(self) -> IPv4Interface:
-        """The machine's own address on the bridge."""
-        return IPv4Interface(f"{self.gateway}/{self.subnet.prefixlen}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
