@@ -128,7 +128,7 @@ class OutboxRelay:
         try:
             while (state := self.state()) is not RelayState.CONFIRMED:
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or self._stopping.is_set():
                     break
                 with self._changed:
                     self._changed.wait(min(left, 0.1))

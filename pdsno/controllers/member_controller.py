@@ -43,6 +43,18 @@ class MemberController(BaseController):
 
     # --- joining -----------------------------------------------------------------------------
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether we have an ID and still know the parent that gave it.
+
+        With the NIB lost we could verify nobody: joining again, with the same key, gives the same
+        ID and the trust that is missing.
+        """
+        parent = self.options.parent
+        return super().is_validated and (
+            parent is None or self.nib_store.controller(parent.controller_id) is not None
+        )
+
     def join(self, token: str, *, subnets: tuple[str, ...] = ()) -> ValidationResult:
         """Prove who we are to the parent and take the assigned ID, trust and policy.
 

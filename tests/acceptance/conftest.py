@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.support import LabCopy, Terminal, on_terminal
+from tests.acceptance.support import LabCopy, Terminal, on_terminal, passable_folder
 
 MakeCopy = Callable[..., LabCopy]
 
@@ -24,6 +24,13 @@ def lab_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeCo
     yield make
     for copy in made:
         copy.down()
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """Name a state directory for `pdsno up` that is not there yet."""
+    with passable_folder() as folder:
+        yield folder / "state"
 
 
 @dataclass(frozen=True, kw_only=True)

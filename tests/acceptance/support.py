@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAB_FOLDER = REPOSITORY / "lab"
 RUN_DIR = Path("/run/pdsno-lab")
+AS_A_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+"""Put before a command: it runs as user 1000 without any capability (setpriv cannot be used where
+the interpreter lies below /root)."""
+
 _MAIN = "import sys; from pdsno.cli.main import main; sys.exit(main())"
 
 
@@ -67,6 +72,17 @@ def until(holds: Callable[[], object], what: str, timeout_s: float = 30.0) -> No
     while not holds():
         assert time.monotonic() < deadline, f"in {timeout_s:.0f} s not seen: {what}"
         time.sleep(0.05)
+
+
+@contextmanager
+def passable_folder() -> Iterator[Path]:
+    """Make a folder that mosquitto, which does not stay root, can pass through; pytest's cannot."""
+    folder = Path(tempfile.mkdtemp(prefix="pdsno-accept-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 class Terminal:

@@ -7,7 +7,8 @@ from pdsno.domain.chain import first_fault
 from pdsno.domain.entities import Event
 from pdsno.domain.ports import NIBReader
 from tests.integration.namespaces import until
-from tests.integration.network import Controller, Network
+from tests.integration.network import Network
+from tests.integration.network_nodes import Controller
 
 _ALL = 1_000_000
 
@@ -35,24 +36,38 @@ def await_complete(net: Network, timeout_s: float = 60) -> None:
 
 
 def cycle(lc: Controller, timeout_s: float = 40) -> dict[str, Any]:
-    """Run a discovery cycle and return what was logged of it."""
+    """Run a discovery cycle that starts now or later, and return what was logged of its end."""
     before = lc.log_end()
     lc.discover()
-    until(
-        lambda: lc.logged("discovery_completed", before),
-        f"a cycle of {lc.name}",
-        timeout_s=timeout_s,
-    )
-    return lc.logged("discovery_completed", before)[-1]
+
+    def ended() -> list[dict[str, Any]]:
+        begun = {entry["cycle_id"] for entry in lc.logged("discovery_started", before)}
+        done = lc.logged("discovery_completed", before)
+        return [entry for entry in done if entry["cycle_id"] in begun]
+
+    until(ended, f"a cycle of {lc.name}", timeout_s=timeout_s)
+    return ended()[-1]
+
+
+def check_nobody_crashed(net: Network) -> None:
+    """Check that no thread ran into what nobody expected; a failing network is expected."""
+    for node in net.controllers:
+        for line in node.log.read_text().splitlines():
+            assert '_crashed"' not in line, f"{node.name}: {line[:3000]}"
+            assert '"level": "error"' not in line, f"{node.name}: {line[:3000]}"
 
 
 def events(nib: NIBReader, event_type: str | None = None) -> tuple[Event, ...]:
     return nib.events(limit=_ALL, event_type=event_type)
 
 
-def await_all_applied_once(net: Network, timeout_s: float = 60) -> None:
-    """Wait until nothing is under way any more; then nothing is missing and nothing is twice."""
-    for region in net.rcs:
+def await_all_applied_once(net: Network, *regions: str, timeout_s: float = 60) -> None:
+    """Wait until nothing is under way any more; then nothing is missing and nothing is twice.
+
+    Looks at these regions' reports, by default all.
+    """
+    regions = regions or tuple(net.rcs)
+    for region in regions:
         until(
             lambda region=region: _has_arrived(net, region),  # type: ignore[misc]
             f"every report of {region} at the global controller",
@@ -60,7 +75,7 @@ def await_all_applied_once(net: Network, timeout_s: float = 60) -> None:
         )
     for controller in net.controllers:
         check_own_log(controller)
-    for region in net.rcs:
+    for region in regions:
         cycles = _cycles_at(net.gc, "DISCOVERY_SUMMARY_APPLIED", region)
         assert set(cycles.values()) <= {1}, f"applied more than once: {cycles.most_common(3)}"
 

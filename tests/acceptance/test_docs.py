@@ -1,0 +1,205 @@
+"""The commands of README and tutorial do what they say: each block is run, or says why not."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import StandingDemo
+from tests.acceptance.support import REPOSITORY, environment, passable_folder, until
+from tests.integration.namespaces import Site, site_with_hosts
+
+pytestmark = pytest.mark.lab
+
+_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DEMO, UP, TIERS = "beside a demo", "on a site, up in the background", "on a site, in one shell"
+
+# Each block of each page, by its first line.
+RUN = {
+    "README.md": {
+        ".venv/bin/pdsno nib devices                     # what there is": DEMO,
+        "sudo .venv/bin/pdsno discover 192.0.2.0/24": UP,
+        "sudo .venv/bin/pdsno up --subnet 192.0.2.0/24 --credentials credentials.yml": UP,
+    },
+    "docs/tutorial.md": {
+        "pdsno nib devices": DEMO,
+        "pdsno nib devices --region zone-B --type router": DEMO,
+        "pdsno nib probes --api http://172.30.30.21:8080": DEMO,
+        "pdsno lab exec lc-a -- pdsno discover 10.10.10.0/28 --query "
+        "--credentials /run/pdsno/credentials.yml": DEMO,
+        "pdsno lab exec gc -- pdsno policy show -o yaml": DEMO,
+        "pdsno lab verify two-regions": DEMO,
+        "pdsno discover 192.0.2.0/24": UP,
+        "(umask 077; cat > credentials.yml) <<'END'": UP,
+        "pdsno up --subnet 192.0.2.0/24 --credentials credentials.yml": UP,
+        "pdsno nib devices#2": UP,
+        "mkdir -p tiers && cd tiers": TIERS,
+        "pdsno controller run --role global --settings global.yml 2> global.log &": TIERS,
+        "cat > policy.yml <<'END'": TIERS,
+        "umask 077": TIERS,
+        "pdsno nib controllers": TIERS,
+        "kill %1 %2 %3": TIERS,
+    },
+}
+NOT_RUN = {
+    "README.md": {
+        "make demo": "installs packages; test_demo.py runs the `pdsno demo` behind it",
+        "make test": "is what runs this test",
+    },
+    "docs/tutorial.md": {
+        "make demo": "installs packages; test_demo.py runs the `pdsno demo` behind it",
+        "export PATH=$PWD/.venv/bin:$PATH": "the shells here have such a PATH",
+    },
+}
+
+
+def blocks(page: str) -> dict[str, str]:
+    """Return a page's sh blocks by their first line; a repeated one has its number behind."""
+    found: dict[str, str] = {}
+    for text in _BLOCK.findall((REPOSITORY / page).read_text()):
+        first = text.splitlines()[0]
+        number = sum(1 for key in found if key.partition("#2")[0] == first) + 1
+        found[first if number == 1 else f"{first}#{number}"] = text
+    return found
+
+
+def of_kind(page: str, kind: str) -> list[str]:
+    """Return the blocks to run in one setting, in order."""
+    return [text for first, text in blocks(page).items() if RUN[page].get(first) == kind]
+
+
+@pytest.fixture
+def clone() -> Iterator[Path]:
+    """Make a folder like a clone whose `make` has run: .venv/bin/pdsno, and sudo beside it."""
+    with passable_folder() as folder:
+        programs = folder / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        code = "import sys; from pdsno.cli.main import main; sys.exit(main())"
+        python = shlex.join([sys.executable, "-c", code])
+        for name, text in {"pdsno": f'exec {python} "$@"', "sudo": 'exec "$@"'}.items():
+            (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+            (programs / name).chmod(0o755)
+        yield folder
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Make the network that the pages call 192.0.2.0/24."""
+    with site_with_hosts(tmp_path, "192.0.2.0/24", hosts=3) as made:
+        yield made
+
+
+def shell_environment(clone: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    path = f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}"
+    return environment({"PATH": path, "HOME": str(clone), **(more or {})})
+
+
+def run_block(
+    text: str, clone: Path, *, site: Site | None = None, env: Mapping[str, str] | None = None
+) -> str:
+    """Run a block as a person does, line after line; any failure is one."""
+    inside = ["ip", "netns", "exec", site.here.name] if site else []
+    done = subprocess.run(
+        [*inside, "bash", "-euo", "pipefail", "-m", "-c", text],
+        cwd=clone,
+        env=shell_environment(clone, env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_every_block_is_run_or_says_why_not(page: str) -> None:
+    listed = {**RUN[page], **NOT_RUN[page]}
+    assert set(blocks(page)) == set(listed)
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_what_is_shown_beside_a_demo_works(
+    page: str, clone: Path, standing_demo: StandingDemo
+) -> None:
+    lab = standing_demo.lab
+    env = {"PDSNO_API": lab.api, "CLAB_LABDIR_BASE": str(standing_demo.folder)}
+    for text in of_kind(page, DEMO):
+        here = text.replace("172.30.30.", f"{lab.network}.").replace("two-regions", lab.name)
+        said = run_block(here.replace("lab exec ", f"lab exec --lab {lab.name} "), clone, env=env)
+        assert said.strip(), text
+
+
+def test_the_tutorial_s_claims_about_the_demo_hold(
+    clone: Path, standing_demo: StandingDemo
+) -> None:
+    lab = standing_demo.lab
+    probes = run_block(f"pdsno nib probes --api http://{lab.network}.21:8080 -o csv", clone)
+    (ignores_ping,) = [line for line in probes.splitlines() if ",10.10.10.11," in line]
+    assert "answered ARP" in ignores_ping
+    query = "pdsno query 10.10.10.1 --credentials /run/pdsno/credentials.yml -o json"
+    assert '"leaf1"' in run_block(f"pdsno lab exec --lab {lab.name} lc-a -- {query}", clone)
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_what_is_shown_for_a_network_of_one_s_own_works(page: str, clone: Path, site: Site) -> None:
+    for text in _YAML.findall((REPOSITORY / page).read_text()):
+        (clone / "credentials.yml").write_text(text)
+    env = {"XDG_STATE_HOME": str(clone / "state")}
+    said: list[str] = []
+    background: subprocess.Popen[bytes] | None = None
+    log = clone / "up.log"
+    try:
+        for whole in of_kind(page, UP):
+            text = whole.replace("192.0.2.0/24", "192.0.2.0/28")  # quicker
+            if " up --subnet" in text:
+                words = f"{text.strip()} --state-dir {clone / 'site'} --rate 500"
+                background = start(words, clone, site, log)
+                until(lambda: "summary_taken_in" in log.read_text(), "a report at the top", 60)
+            else:
+                said.append(run_block(text, clone, site=site, env=env))
+        assert background is not None
+        devices = run_block("pdsno nib devices -o csv", clone, site=site)
+        background.send_signal(signal.SIGINT)
+        assert background.wait(timeout=30) == 0, log.read_text()
+    finally:
+        if background is not None and background.poll() is None:
+            background.kill()
+            background.wait()
+    for address in ("192.0.2.11", "192.0.2.12", "192.0.2.13"):
+        assert address in said[0]
+        assert address in devices
+
+
+def start(text: str, clone: Path, site: Site, log: Path) -> "subprocess.Popen[bytes]":
+    """Start a command that stays."""
+    command = ["ip", "netns", "exec", site.here.name, *shlex.split(text)]
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [word for word in command if word != "sudo"],
+            cwd=clone,
+            env=shell_environment(clone),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+
+
+def test_the_tutorial_s_tiers_of_their_own_work(clone: Path, site: Site) -> None:
+    # One shell for all blocks: they share its folder and its background jobs.
+    said = run_block("\n".join(of_kind("docs/tutorial.md", TIERS)), clone, site=site)
+    for wanted in ("global_cntl_1", "regional_cntl_zone-A_1", "local_cntl_zone-A_1"):
+        assert wanted in said
+    for address in ("192.0.2.11", "192.0.2.12", "192.0.2.13"):
+        assert address in said
+    assert not (clone / "tiers" / "regional.token").exists()
+    assert not (clone / "tiers" / "local.token").exists()
+    until(lambda: not site.here.pids(), "all three to have ended")
