@@ -19,7 +19,7 @@ else echo "make: error: $(1) builds network namespaces, which needs root, and th
 Run it as root. Without root: $(BIN)/pdsno up (a real network, no lab), make check, make test-fast." >&2; exit 1; fi
 endef
 
-.PHONY: help demo test test-fast check format bench lock clean venv dev
+.PHONY: help demo test test-fast check format bench eval lock clean venv dev
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -58,6 +58,14 @@ bench: dev ## measure speed, beside other tools (root)
 	$(INSTALL) apt tools/apt-packages.txt tools/apt-bench.txt; \
 	exec "$${run[@]}" $(BIN)/python -m pytest -q -s -m bench tests/bench $(ARGS)
 
+eval: dev ## compare what we make of recorded devices with what they are
+	@[[ -x .venv-eval/bin/python ]] || { .venv/bin/python -m venv .venv-eval; echo '*' >.venv-eval/.gitignore; }
+	@.venv-eval/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --only-binary :all: --no-deps -r requirements/eval.txt
+	@status=0; for script in $$(grep -l __main__ tests/eval/*.py); do \
+		name=$${script%.py}; $(BIN)/python -m "$${name//\//.}" || status=1; \
+	done; exit $$status
+
 lock: ## renew requirements/*.txt from pyproject.toml (needs uv)
 	@tools/lock.sh $(ARGS)
 
@@ -68,5 +76,5 @@ dev: ## .venv with the test and lint tools as well (no root)
 	@$(INSTALL) dev
 
 clean: ## remove .venv and what tools leave behind
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-eval .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find pdsno tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

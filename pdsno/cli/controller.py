@@ -34,18 +34,19 @@ def controller() -> None:
     """Run one controller, or speak to a running one."""
 
 
-@controller.command()
+@controller.command(
+    epilog="""\b
+Example:
+  pdsno controller run --role regional --settings /etc/pdsno/settings.yml
+"""
+)
 @click.option("--role", type=_ROLES, required=True, help="What the controller is.")
 @_SETTINGS
 def run(role: str, settings_file: Path) -> None:
-    r"""Run a controller in the foreground until SIGINT or SIGTERM.
+    """Run a controller in the foreground until SIGINT or SIGTERM.
 
     A regional or local controller that has not joined yet waits for its join token in the file
     that the settings name (join_token_file, mode 0600).
-
-    \b
-    Example:
-      pdsno controller run --role regional --settings /etc/pdsno/settings.yml
     """
     from pdsno.node.compose import check_role
     from pdsno.node.run import Node, run_until_signal
@@ -59,18 +60,18 @@ def run(role: str, settings_file: Path) -> None:
     run_until_signal(node)
 
 
-@controller.command()
+@controller.command(
+    epilog="""\b
+Example (on the parent's host, for a new controller on the host lc1):
+  pdsno token create --role local --region zone-A |
+    ssh lc1 pdsno controller join --settings /etc/pdsno/settings.yml --token-stdin
+"""
+)
 @_SETTINGS
 @click.option("--token-stdin", is_flag=True, help="Read the join token from standard input.")
 @output_option
 def join(settings_file: Path, output: OutputFormat, *, token_stdin: bool) -> int:
-    r"""Present a join token once and say what came of it; exit 1 if refused.
-
-    \b
-    Example (on the parent, then on the new controller's host):
-      pdsno token create --role local --region zone-A |
-        ssh lc1 pdsno controller join --settings /etc/pdsno/settings.yml --token-stdin
-    """
+    """Present a join token once and say what came of it; exit 1 if refused."""
     from pdsno.controllers.member_controller import MemberController
     from pdsno.node.compose import build_controller
     from pdsno.settings import load_settings
@@ -113,17 +114,17 @@ def _token(file: Path | None, *, from_stdin: bool) -> str:
     return token
 
 
-@controller.command()
+@controller.command(
+    epilog="""\b
+Example (on the global controller's host):
+  pdsno controller discover --region zone-A
+"""
+)
 @click.argument("subnets", metavar="[CIDR]...", nargs=-1)
 @click.option("--region", default=None, help="Only this region's controllers.")
 @_SOCKET
 def discover(subnets: tuple[str, ...], region: str | None, socket_path: Path | None) -> None:
-    r"""Ask for a discovery cycle now: of all local controllers below the one that is asked.
-
-    \b
-    Example (on the global controller's host):
-      pdsno controller discover --region zone-A
-    """
+    """Ask for a discovery cycle now: of all local controllers below the one that is asked."""
     client = AdminClient(socket_path or default_socket())
     answer = client.post("/discover", {"subnets": list(subnets), "region": region})
     asked = answer.get("asked") or ["this controller"]

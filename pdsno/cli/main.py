@@ -58,6 +58,14 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.query:query",
         summary="Everything that one device tells.",
     ),
+    "parse": Entry(
+        target="pdsno.cli.parse:parse",
+        summary="Recorded command output to normalised facts.",
+    ),
+    "platform": Entry(
+        target="pdsno.cli.platform:platform",
+        summary="Platforms, and all that may be sent to them.",
+    ),
     "nib": Entry(
         target="pdsno.cli.nib:nib",
         summary="Read devices, interfaces, links, controllers, events.",

@@ -24,7 +24,10 @@ VendorOf = Callable[[str], str | None]
 """Who made the hardware behind a normalised MAC, as registered, or None."""
 
 RANK = {"operator": 0, "ssh": 1, "snmp": 2, "lldp": 3, "arp": 4}
-_SCALARS = ("name", "vendor", "model", "platform", "os_version", "serial", "chassis_id")
+_SCALARS = (
+    "name", "vendor", "model", "platform", "os_version",
+    "serial", "chassis_id", "engine_id", "ssh_host_key",
+)  # fmt: skip
 _SILENT_FIELDS = frozenset(
     {"device_id", "last_seen", "version", "provenance", "missed", "first_seen"}
 )
@@ -88,8 +91,8 @@ def _scalars(
                 provenance[name] = FieldSource(source=item.source, at=item.at)
                 break
     if values["vendor"] is None:
-        seen = (s.mac for s in observed.sightings if s.mac)
-        registered = next((v for v in map(vendor_of, seen) if v), None)
+        seen = (s.mac for s in observed.sightings if s.mac in observed.macs)
+        registered = next((v for mac in seen if mac and (v := vendor_of(mac))), None)
         if registered:
             values["vendor"] = registered
             provenance["vendor"] = FieldSource(source="arp", at=observed.at)

@@ -4,17 +4,18 @@ Pure: takes values and returns what to write. A device is missing only after sev
 really asked for it; what was not probed is unknown, never absent.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.describe import VendorOf, describe, field_changes
 from pdsno.domain.entities import Device, DeviceStatus, NewEvent
+from pdsno.domain.matching import match
 from pdsno.domain.messages import Absorbed
 from pdsno.domain.observations import ObservedDevice
-from pdsno.domain.resolve import Clusters, merge_observed
+from pdsno.domain.profiles import of_device, of_observed
+from pdsno.domain.resolve import merge_observed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,81 +46,6 @@ class Scope:
     vendor_of: VendorOf
 
 
-def is_contradiction(a_serial: str | None, b_serial: str | None) -> bool:
-    """Tell whether two serials prove two devices."""
-    return a_serial is not None and b_serial is not None and a_serial != b_serial
-
-
-def _serial(observed: ObservedDevice) -> str | None:
-    return next((f.serial for f in observed.facts if f.serial), None)
-
-
-def _contradicts(observed: ObservedDevice, previous: Device) -> bool:
-    return is_contradiction(_serial(observed), previous.serial)
-
-
-def _matches(
-    previous: Sequence[Device], observed: Sequence[ObservedDevice]
-) -> list[tuple[list[Device], list[ObservedDevice]]]:
-    """Return groups of known and observed devices that are one and the same."""
-    by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    clusters: Clusters[tuple[str, int]] = Clusters()
-    for index, device in enumerate(previous):
-        clusters.add(("known", index))
-        for key in _known_keys(device):
-            by_key[key].append(index)
-    for number, item in enumerate(observed):
-        clusters.add(("observed", number))
-        for key in _observed_keys(item):
-            for index in _candidates(key, item, previous, by_key):
-                clusters.join(("known", index), ("observed", number))
-    groups = []
-    for members in clusters.sets():
-        known = [previous[i] for kind, i in members if kind == "known"]
-        found = [observed[i] for kind, i in members if kind == "observed"]
-        groups.append((known, found))
-    return groups
-
-
-def _known_keys(device: Device) -> list[tuple[str, ...]]:
-    keys: list[tuple[str, ...]] = [("mac", mac) for mac in device.macs]
-    keys += [("ip", device.namespace, ip) for ip in device.ips]
-    if device.chassis_id:
-        keys.append(("chassis", device.chassis_id))
-    if device.serial:
-        keys.append(("serial", device.vendor or "", device.serial))
-    return keys
-
-
-def _observed_keys(item: ObservedDevice) -> list[tuple[str, ...]]:
-    keys: list[tuple[str, ...]] = [("mac", mac) for mac in item.macs]
-    keys += [("ip", item.namespace, ip) for ip in item.ips]
-    for facts in item.facts:
-        if facts.chassis_id:
-            keys.append(("chassis", facts.chassis_id))
-        if facts.serial:
-            keys.append(("serial", facts.vendor or "", facts.serial))
-    return keys
-
-
-def _candidates(
-    key: tuple[str, ...],
-    item: ObservedDevice,
-    previous: Sequence[Device],
-    by_key: Mapping[tuple[str, ...], Sequence[int]],
-) -> list[int]:
-    """Return which known devices a piece of evidence joins with what was observed.
-
-    An address alone proves nothing where MACs are known on both sides (hosts change addresses),
-    and never joins two known devices: then it is the one seen last.
-    """
-    found = [i for i in by_key.get(key, ()) if not _contradicts(item, previous[i])]
-    if key[0] != "ip":
-        return found
-    found = [i for i in found if not item.macs or not previous[i].macs]
-    return sorted(found, key=lambda i: (previous[i].last_seen, previous[i].device_id))[-1:]
-
-
 def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: Scope) -> Delta:
     """Compare; every device of `previous` is of one NIB, `observed` of one cycle."""
     changed: list[Device] = []
@@ -127,7 +53,10 @@ def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: 
     seen: list[str] = []
     absorbed: list[Absorbed] = []
     events: list[NewEvent] = []
-    for known, found in _matches(previous, observed):
+    ordered = sorted(previous, key=lambda d: d.device_id)
+    profiles = [of_device(device, is_past=True) for device in ordered]
+    for matched in match(ordered, profiles, [of_observed(item) for item in observed]):
+        known, found = matched.known, [observed[number] for number in matched.new]
         if not found:
             for device in known:
                 _miss(device, scope, changed, missed, events)
@@ -136,9 +65,11 @@ def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: 
         for device in known:
             if keeper is None or device is keeper:
                 continue
-            if not is_contradiction(device.serial, keeper.serial):
-                absorbed.append(Absorbed(device_id=device.device_id, into_id=keeper.device_id))
-                events.append(_event("DEVICES_MERGED", device, scope, into=keeper.device_id))
+            absorbed.append(Absorbed(device_id=device.device_id, into_id=keeper.device_id))
+            because = [e.detail for e in matched.evidence]
+            events.append(
+                _event("DEVICES_MERGED", device, scope, into=keeper.device_id, because=because)
+            )
         device = describe(
             merge_observed(found),
             keeper,

@@ -106,6 +106,8 @@ class Device:
     neighbors: tuple[Neighbor, ...] = ()
     provenance: Mapping[str, FieldSource] = field(default_factory=dict)
     missed: int = 0
+    engine_id: str | None = None
+    ssh_host_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from enum import StrEnum
+from functools import lru_cache
 
 from pdsno.domain.errors import InputError
 
@@ -81,18 +82,126 @@ def normalise_mac(value: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
+class MacKind(StrEnum):
+    """How much a MAC says about who has it."""
+
+    BURNT_IN = "burnt in"
+    VIRTUAL = "virtual"
+    """Made by a hypervisor, or locally administered (IEEE 802 bit 2): copied with its machine."""
+    SHARED = "shared"
+    """Several devices have it by design; it says nothing."""
+
+
+_SHARED_MACS = frozenset(
+    {
+        "00:00:00:00:00:00",
+        "02:00:00:00:00:00",  # what phones show instead of their own
+        "00:05:9a:3c:7a:00",  # Cisco VPN client
+        "02:00:4c:4f:4f:50",  # Microsoft loopback adapter
+        "20:41:53:59:4e:ff",  # Microsoft RAS
+        "50:50:54:50:30:30",  # Microsoft PPTP
+        "00:1c:73:00:00:99",  # Arista VARP, as its documentation proposes
+    }
+)
+_SHARED_PREFIXES = (
+    "00:00:5e:00:01:",  # VRRP and CARP, IPv4 (RFC 9568 section 7.3)
+    "00:00:5e:00:02:",  # VRRP, IPv6
+    "00:00:0c:07:ac:",  # HSRP version 1
+    "00:00:0c:9f:f",  # HSRP version 2
+    "00:05:73:a0:0",  # HSRP, IPv6
+    "00:07:b4:",  # GLBP
+    "00:09:0f:09:",  # FortiGate HA clusters
+    "44:39:39:ff:",  # Cumulus MLAG and VRR
+    "02:bf:",  # Microsoft network load balancing
+)
+_HYPERVISORS = (
+    "00:05:69:",
+    "00:0c:29:",
+    "00:1c:14:",
+    "00:50:56:",  # VMware
+    "00:15:5d:",  # Hyper-V
+    "00:16:3e:",  # Xen
+    "00:1c:42:",  # Parallels
+    "08:00:27:",  # VirtualBox
+)
+
+
+def mac_kind(mac: str) -> MacKind:
+    """Return what a normalised MAC is worth as evidence; group addresses are shared."""
+    first_octet = int(mac[:2], 16)
+    if first_octet & 0x01 or mac in _SHARED_MACS or mac.startswith(_SHARED_PREFIXES):
+        return MacKind.SHARED
+    if first_octet & 0x02 or mac.startswith(_HYPERVISORS):
+        return MacKind.VIRTUAL
+    return MacKind.BURNT_IN
+
+
 def is_identifying_mac(mac: str) -> bool:
     """Tell whether a normalised MAC may stand for one device.
 
-    Not so: all-zero, group addresses, and the virtual-router MACs that several routers share
-    (VRRP RFC 9568 section 7.3, HSRP v1/v2, GLBP).
+    Not so: all-zero, group addresses, placeholders, and the MACs of virtual routers and clusters
+    that several devices share.
     """
-    first_octet = int(mac[:2], 16)
-    if first_octet & 0x01 or mac == "00:00:00:00:00:00":
-        return False
-    return not mac.startswith(
-        ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:00:0c:9f:f", "00:07:b4:00:")
-    )
+    return mac_kind(mac) is not MacKind.SHARED
+
+
+_VIRTUAL_INTERFACE = re.compile(
+    r"(docker|veth|virbr|vnet|cni|flannel|cali|lxcbr|lxdbr|podman|br-[0-9a-f]{12}|tunl|ip6tnl)",
+    re.ASCII,
+)
+
+
+def is_software_interface(name: str) -> bool:
+    """Tell whether an interface is plumbing of containers or guests: its MAC names no device."""
+    return _VIRTUAL_INTERFACE.match(name.lower()) is not None
+
+
+_JUNK_SERIALS = frozenset(
+    {
+        "invalid", "none", "null", "n/a", "na", "unknown", "notspecified", "notapplicable",
+        "default", "defaultstring", "systemserialnumber", "chassisserialnumber", "serialnumber",
+        "tobefilledbyoem", "tobefilledbyo.e.m", "oem", "empty", "notavailable", "notsettable",
+        "xxxxxxxxxx", "notpresent", "baseboardserialnumber", "test", "serial", "unavailable",
+        "noserial", "novalue", "emptystring", "unspecified", "novalid", "standard",
+    }
+)  # fmt: skip
+_MIN_SERIAL = 2
+_COUNTED = "01234567890"
+
+
+def identifying_serial(text: str | None) -> str | None:
+    """Return a serial in the form to compare, or None for what makers put when there is none."""
+    if text is None:
+        return None
+    folded = text.strip().casefold()
+    bare = re.sub(r"[\s_-]", "", folded)
+    is_filler = len(bare) < _MIN_SERIAL or len(set(bare)) == 1 or bare in _COUNTED
+    return None if is_filler or bare.rstrip(".") in _JUNK_SERIALS else folded
+
+
+_GENERIC_NAMES = frozenset(
+    {
+        "switch", "router", "localhost", "localhost.localdomain", "firewall", "gateway", "host",
+        "sw", "rt", "ap", "accesspoint", "unknown", "none", "noname", "default", "hostname",
+        "mikrotik", "openwrt", "ubuntu", "debian", "raspberrypi", "server", "linux", "vyos",
+        "cisco", "juniper", "arista", "hp", "procurve", "ubnt", "fortigate", "pfsense", "opnsense",
+        "printer", "alpine", "centos", "rocky", "fedora", "kali", "(none)", "amnesiac", "system",
+    }
+)  # fmt: skip
+
+
+def identifying_name(text: str | None) -> str | None:
+    """Return a host name in the form to compare, or None for names that devices are born with."""
+    folded = (text or "").strip().rstrip(".").casefold()
+    if not folded or folded in _GENERIC_NAMES or folded.partition(".")[0] in _GENERIC_NAMES:
+        return None
+    return folded
+
+
+def same_name(one: str, other: str) -> bool:
+    """Tell whether two compared names are one: equal, or one is the other without its domain."""
+    (a, _, a_domain), (b, _, b_domain) = one.partition("."), other.partition(".")
+    return a == b and (not a_domain or not b_domain or a_domain == b_domain)
 
 
 def is_identifying_ip(ip: str) -> bool:
@@ -107,3 +216,15 @@ def is_identifying_ip(ip: str) -> bool:
         or address.is_multicast
         or address.is_unspecified
     )
+
+
+@lru_cache(maxsize=65_536)
+def lan_of(ip: str) -> str:
+    """Return the prefix that an address probably shares with its LAN: a /24, or a /64 (RFC 7421).
+
+    A guess for want of the real prefix length, good only to be careful with.
+    """
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv4Address):
+        return f"{ip.rpartition('.')[0]}.0/24"
+    return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"

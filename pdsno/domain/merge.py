@@ -5,11 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from pdsno.domain.describe import merge_interfaces, rank
-from pdsno.domain.diff import is_contradiction
 from pdsno.domain.entities import Claim, Device, DeviceStatus, DeviceType, FieldSource, Neighbor
+from pdsno.domain.matching import Match, match
 from pdsno.domain.ports import DeviceFilter
+from pdsno.domain.profiles import of_device
 
-_SCALARS = ("name", "vendor", "model", "platform", "os_version", "serial", "chassis_id")
+_SCALARS = (
+    "name", "vendor", "model", "platform", "os_version",
+    "serial", "chassis_id", "engine_id", "ssh_host_key",
+)  # fmt: skip
 
 
 def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -> Device:
@@ -96,17 +100,23 @@ Find = Callable[[DeviceFilter], Iterable[Device]]
 
 
 def same_devices(device: Device, find: Find) -> tuple[Device, ...]:
-    """Return our devices that are the one a reporter describes, ordered by ID.
+    """Return our devices that are the one a reporter describes, ordered by ID."""
+    return recognise(device, find).known
 
-    A shared MAC or serial joins, wherever it was seen; an address joins only inside its namespace
-    and only where one side has no MAC; two different serials never join.
+
+def recognise(device: Device, find: Find) -> Match:
+    """Return our devices that are the one a reporter describes, ordered by ID, and why.
+
+    By the rules of `judgement`, as of one time: between address spaces only what no clone has
+    joins (several burnt-in MACs, a serial, or each side telling the other's address).
     """
     found = [other for mac in device.macs for other in find(DeviceFilter(mac=mac))]
     if device.serial:
-        made_alike = find(DeviceFilter(serial=device.serial))
-        found += [other for other in made_alike if other.vendor == device.vendor]
+        found += find(DeviceFilter(serial=device.serial))
     for ip in device.ips:
-        holders = find(DeviceFilter(namespace=device.namespace, ip=ip))
-        found += [other for other in holders if not other.macs or not device.macs]
-    unique = {d.device_id: d for d in found if not is_contradiction(d.serial, device.serial)}
-    return tuple(unique[key] for key in sorted(unique))
+        found += find(DeviceFilter(namespace=device.namespace, ip=ip))
+    unique = {other.device_id: other for other in found}
+    known = [unique[key] for key in sorted(unique)]
+    profiles = [of_device(other, is_past=False) for other in known]
+    matches = match(known, profiles, [of_device(device, is_past=False)])
+    return next(item for item in matches if item.new)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
+from pdsno.domain.evidence import Evidence
 
 
 class Method(StrEnum):
@@ -83,13 +84,18 @@ class AddressOutcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sighting:
-    """One raw finding: an address answered, with its MAC where the method shows it."""
+    """One raw finding: an address answered, with its MAC where the method shows it.
+
+    `segment` names the LAN on which the MAC was seen, in the observer's words (interface, VLAN);
+    None is "not told". Equal MACs on two segments may be two machines.
+    """
 
     address: str
     mac: str | None
     method: Method
     at: datetime
     rtt_ms: float | None = None
+    segment: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +155,8 @@ class Facts:
     """What one source (`snmp` or `ssh`) told about the device at `address`, normalised.
 
     None and empty mean "not told", never "has none". `chassis_id` is what LLDP announces,
-    a normalised MAC where it is one.
+    a normalised MAC where it is one. `engine_id` is the SNMP engine's, in hexadecimal.
+    `ssh_host_key` is `type SHA256:fingerprint`.
     """
 
     source: str
@@ -170,6 +177,8 @@ class Facts:
     vlans: tuple[Vlan, ...] = ()
     modules: tuple[Module, ...] = ()
     uptime_s: int | None = None
+    engine_id: str | None = None
+    ssh_host_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +192,10 @@ class QueryResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObservedDevice:
-    """One device as one cycle saw it: resolved from sightings and facts, without an ID yet."""
+    """One device as one cycle saw it: resolved from sightings and facts, without an ID yet.
+
+    `evidence` says why its findings are one device, and what it was kept apart from.
+    """
 
     at: datetime
     namespace: str
@@ -192,3 +204,4 @@ class ObservedDevice:
     ips: tuple[str, ...]
     sightings: tuple[Sighting, ...]
     facts: tuple[Facts, ...]
+    evidence: tuple[Evidence, ...] = ()

@@ -1,177 +1,181 @@
 """From raw findings to devices: which sightings and facts are one and the same thing.
 
-A false split is a nuisance, a false merge is a lie: only evidence that belongs to one device
-joins (its MACs, its LLDP chassis, its serial, the very address it was queried at). Order and
-repetition of the findings do not matter.
+Facts are clustered by scored evidence (see `judgement`), then every sighting is given to the
+device whose it is (see `attribution`). Order and repetition of the findings do not matter.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from pdsno.domain.identifiers import is_identifying_ip, is_identifying_mac
+from pdsno.domain.attribution import Attribution, Group
+from pdsno.domain.clusters import Clusters, Edge, cluster, pairs_in_common
+from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
+from pdsno.domain.identifiers import is_identifying_mac
+from pdsno.domain.judgement import contradicts, judge
 from pdsno.domain.observations import Facts, ObservedDevice, Sighting
+from pdsno.domain.profiles import (
+    Disputed,
+    Profile,
+    facts_ips,
+    facts_macs,
+    interface_address,
+    of_facts,
+    shared_addresses,
+)
 
-K = TypeVar("K", bound=Hashable)
+__all__ = [
+    "Clusters",
+    "explain",
+    "facts_ips",
+    "facts_macs",
+    "interface_address",
+    "management_ip",
+    "merge_observed",
+    "resolve",
+]
 
-
-class Clusters(Generic[K]):
-    """Disjoint sets (union-find) that remember the order in which members came."""
-
-    def __init__(self) -> None:
-        self._parent: dict[K, K] = {}
-
-    def add(self, item: K) -> K:
-        """Make `item` known and return the representative of its set."""
-        root = self._parent.setdefault(item, item)
-        while root != self._parent[root]:
-            root = self._parent[root]
-        self._parent[item] = root
-        return root
-
-    def join(self, a: K, b: K) -> None:
-        """Put two items into one set."""
-        self._parent[self.add(b)] = self.add(a)
-
-    def sets(self) -> list[list[K]]:
-        """Return all sets, members in order of arrival."""
-        groups: dict[K, list[K]] = defaultdict(list)
-        for item in self._parent:
-            groups[self.add(item)].append(item)
-        return list(groups.values())
-
-
-def interface_address(text: str) -> str:
-    """Return the address of `address/prefixlen` or of a bare address."""
-    return text.partition("/")[0]
-
-
-def facts_macs(facts: Facts) -> set[str]:
-    """Return the identifying MACs that one source told of its own interfaces."""
-    return {i.mac for i in facts.interfaces if i.mac and is_identifying_mac(i.mac)}
-
-
-def facts_ips(facts: Facts) -> set[str]:
-    """Return the identifying addresses that one source told of its own interfaces."""
-    addresses = {interface_address(ip) for i in facts.interfaces for ip in i.ips}
-    return {ip for ip in addresses if is_identifying_ip(ip)} | {facts.address}
-
-
-def _facts_evidence(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield "queried", facts.address
-    for mac in facts_macs(facts):
-        yield "mac", mac
-    if facts.chassis_id:
-        yield "chassis", facts.chassis_id
-    if facts.serial:
-        yield "serial", f"{facts.vendor or ''}/{facts.serial}"
-
-
-@dataclass(slots=True)
-class _Group:
-    """One device in the making."""
-
-    facts: list[Facts] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
-
-    @property
-    def macs(self) -> set[str]:
-        seen = {s.mac for s in self.sightings if s.mac and is_identifying_mac(s.mac)}
-        return seen.union(*(facts_macs(f) for f in self.facts))
-
-    @property
-    def ips(self) -> set[str]:
-        return {s.address for s in self.sightings}.union(*(facts_ips(f) for f in self.facts))
-
-
-def _group_facts(facts: Sequence[Facts]) -> list[_Group]:
-    clusters: Clusters[tuple[str, str]] = Clusters()
-    for item in facts:
-        first, *rest = _facts_evidence(item)
-        clusters.add(first)
-        for key in rest:
-            clusters.join(first, key)
-    groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
-    for item in facts:
-        groups[clusters.add(("queried", item.address))].facts.append(item)
-    return list(groups.values())
-
-
-def _index(groups: Iterable[_Group]) -> dict[tuple[str, str], _Group]:
-    """Return who owns a MAC, a queried address, or (weaker) an address told by one device only."""
-    owners: dict[tuple[str, str], _Group] = {}
-    told: dict[str, list[_Group]] = defaultdict(list)
-    for group in groups:
-        for item in group.facts:
-            owners["queried", item.address] = group
-            for mac in facts_macs(item):
-                owners["mac", mac] = group
-        for ip in group.ips:
-            told[ip].append(group)
-    for ip, tellers in told.items():
-        if len(tellers) == 1:
-            owners["told", ip] = tellers[0]
-    return owners
-
-
-def _owner(sighting: Sighting, owners: dict[tuple[str, str], _Group]) -> _Group | None:
-    mac = sighting.mac if sighting.mac and is_identifying_mac(sighting.mac) else None
-    if mac and ("mac", mac) in owners:
-        return owners["mac", mac]
-    if ("queried", sighting.address) in owners:
-        return owners["queried", sighting.address]
-    told = owners.get(("told", sighting.address))
-    # Somebody answering ARP with a MAC that the teller does not have is somebody else.
-    return told if told and (mac is None or not told.macs) else None
-
-
-def _group_strangers(sightings: Sequence[Sighting]) -> list[_Group]:
-    """Group sightings that no facts explain: by MAC; without a MAC, by address."""
-    groups: dict[str, _Group] = defaultdict(_Group)
-    by_address: dict[str, _Group] = {}
-    for sighting in sightings:
-        if sighting.mac and is_identifying_mac(sighting.mac):
-            group = groups[sighting.mac]
-            group.sightings.append(sighting)
-            by_address.setdefault(sighting.address, group)
-    for sighting in sightings:
-        if not sighting.mac or not is_identifying_mac(sighting.mac):
-            group = by_address.get(sighting.address) or groups[sighting.address]
-            group.sightings.append(sighting)
-    return list(groups.values())
+_WORTH_TELLING = 50
+"""Evidence of this weight that did not join is told as well."""
+_MOST_APART = 4
 
 
 def resolve(
     namespace: str, sightings: Iterable[Sighting], facts: Iterable[Facts]
 ) -> tuple[ObservedDevice, ...]:
     """Return the devices behind one cycle's findings in one namespace, ordered by address."""
-    ordered_facts = sorted(facts, key=lambda f: (f.address, f.source))
-    ordered = sorted(sightings, key=lambda s: (s.address, s.mac or "", s.method, s.at))
-    known = _group_facts(ordered_facts)
-    owners = _index(known)
-    strangers = []
-    for sighting in ordered:
-        group = _owner(sighting, owners)
-        if group is None:
-            strangers.append(sighting)
-        else:
-            group.sightings.append(sighting)
-    groups = known + _group_strangers(strangers)
+    ordered = sorted(sightings, key=_sighting_key)
+    disputed = _disputed_addresses(ordered)
+    known = _group_facts(namespace, facts, disputed)
+    groups = Attribution(known).attribute(ordered, disputed)
     devices = [_observed(namespace, group) for group in groups]
-    return tuple(sorted(devices, key=lambda d: (d.management_ip or "", d.macs)))
+    return tuple(sorted(devices, key=lambda d: (d.management_ip or "", d.macs, d.ips)))
 
 
-def _observed(namespace: str, group: _Group) -> ObservedDevice:
+def _sighting_key(sighting: Sighting) -> tuple[object, ...]:
+    return (
+        sighting.address,
+        sighting.mac or "",
+        sighting.segment or "",
+        sighting.method,
+        sighting.at,
+    )
+
+
+def _facts_key(profile: Profile) -> tuple[object, ...]:
+    return (
+        profile.label,
+        *(sorted(s) for s in (profile.told_macs, profile.told_ips, profile.names, profile.chassis)),
+        sorted(s.text for s in profile.serials),
+        *(sorted(s) for s in (profile.engines, profile.host_keys)),
+    )
+
+
+def _disputed_addresses(sightings: Iterable[Sighting]) -> frozenset[str]:
+    """Return addresses for which several MACs answer."""
+    macs: dict[str, set[str]] = defaultdict(set)
+    for sighting in sightings:
+        if sighting.mac and is_identifying_mac(sighting.mac):
+            macs[sighting.address].add(sighting.mac)
+    return frozenset(ip for ip, found in macs.items() if len(found) > 1)
+
+
+# --- facts to groups -------------------------------------------------------------------------
+
+
+def _group_facts(namespace: str, facts: Iterable[Facts], disputed: frozenset[str]) -> list[Group]:
+    """Return one group for each device that told about itself, in canonical order."""
+    accounts: dict[Profile, list[Facts]] = defaultdict(list)
+    for item in facts:
+        accounts[of_facts(namespace, item)].append(item)
+    profiles = sorted(accounts, key=_facts_key)
+    several = Disputed(
+        ips=shared_addresses(profiles, contradicts) | {(namespace, address) for address in disputed}
+    )
+    verdicts = _verdicts(profiles, several)
+    edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
+    clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts))
+    groups = []
+    for numbers in clusters:
+        group = Group()
+        for number in numbers:
+            group.facts.extend(sorted(accounts[profiles[number]], key=lambda f: f.at))
+            group.tell(profiles[number])
+        group.facts.sort(key=lambda f: (f.address, f.source, f.at))
+        groups.append(group)
+    _tell_why(clusters, groups, profiles, verdicts)
+    return groups
+
+
+def _verdicts(profiles: Sequence[Profile], disputed: Disputed) -> dict[tuple[int, int], Verdict]:
+    """Judge all accounts that have anything in common."""
+    holders: dict[Hashable, list[int]] = defaultdict(list)
+    for number, profile in enumerate(profiles):
+        for key in profile.keys():  # noqa: SIM118 - a profile is no mapping
+            holders[key].append(number)
+    pairs = sorted(pairs_in_common(holders))
+    return {(a, b): judge(profiles[a], profiles[b], disputed) for a, b in pairs}
+
+
+def _clash(
+    pair: tuple[int, int], profiles: Sequence[Profile], verdicts: Mapping[tuple[int, int], Verdict]
+) -> bool:
+    verdict = verdicts.get(pair)
+    if verdict is not None:
+        return bool(verdict.contradictions)
+    return contradicts(profiles[pair[0]], profiles[pair[1]])
+
+
+def _tell_why(
+    clusters: Sequence[Sequence[int]],
+    groups: Sequence[Group],
+    profiles: Sequence[Profile],
+    verdicts: Mapping[tuple[int, int], Verdict],
+) -> None:
+    """Note in each group why its accounts are one, and what looked alike and is not."""
+    group_of = {
+        number: group for numbers, group in zip(clusters, groups, strict=True) for number in numbers
+    }
+    apart: dict[int, int] = defaultdict(int)
+    for (a, b), verdict in verdicts.items():
+        if group_of[a] is group_of[b]:
+            group_of[a].evidence.update(verdict.evidence)
+            continue
+        if max((e.weight for e in verdict.evidence), default=0) < _WORTH_TELLING:
+            continue
+        for here, there in ((a, b), (b, a)):
+            apart[id(group_of[here])] += 1
+            if apart[id(group_of[here])] <= _MOST_APART:
+                group_of[here].evidence.add(_kept_apart(profiles[there], verdict))
+
+
+def _kept_apart(other: Profile, verdict: Verdict) -> Evidence:
+    alike = ", ".join(e.detail for e in verdict.evidence if e.weight >= _WORTH_TELLING)
+    why = ", ".join(verdict.contradictions) or f"evidence of {verdict.score} is not enough"
+    return Evidence(
+        kind=EvidenceKind.KEPT_APART, weight=0, detail=f"from {other.label} ({alike}): {why}"
+    )
+
+
+# --- groups to devices -----------------------------------------------------------------------
+
+
+def _observed(namespace: str, group: Group) -> ObservedDevice:
+    macs = group.seen_macs.union(*(facts_macs(f) for f in group.facts))
+    ips = {s.address for s in group.sightings}.union(*(facts_ips(f) for f in group.facts))
     return ObservedDevice(
         at=max([s.at for s in group.sightings] + [f.at for f in group.facts]),
         namespace=namespace,
         management_ip=management_ip(group.facts, group.sightings),
-        macs=tuple(sorted(group.macs)),
-        ips=tuple(sorted(group.ips)),
-        sightings=tuple(group.sightings),
+        macs=tuple(sorted(macs)),
+        ips=tuple(sorted(ips)),
+        sightings=tuple(sorted(group.sightings, key=_sighting_key)),
         facts=tuple(group.facts),
+        evidence=tuple(sorted(group.evidence, key=_most_telling_first)),
     )
+
+
+def _most_telling_first(evidence: Evidence) -> tuple[int, str, str]:
+    return (-abs(evidence.weight), evidence.kind, evidence.detail)
 
 
 def management_ip(facts: Iterable[Facts], sightings: Iterable[Sighting]) -> str | None:
@@ -200,8 +204,29 @@ def merge_observed(devices: Sequence[ObservedDevice]) -> ObservedDevice:
     """Return one observed device out of several that were recognised as the same (at least one)."""
     if len(devices) == 1:
         return devices[0]
-    group = _Group(
+    group = Group(
         facts=[f for d in devices for f in d.facts],
         sightings=[s for d in devices for s in d.sightings],
+        seen_macs={mac for d in devices for mac in d.macs},
+        evidence={e for d in devices for e in d.evidence},
     )
     return _observed(devices[0].namespace, group)
+
+
+def explain(observed: ObservedDevice) -> tuple[str, ...]:
+    """Return lines for people: why these findings are one device, and what it was kept apart from.
+
+    The most telling argument first; the number is its weight.
+    """
+    told = sorted({f"{f.source} at {f.address}" for f in observed.facts})
+    lines = [f"facts by {', '.join(told)}" if told else "nobody told facts about it"]
+    for item in observed.evidence:
+        if item.kind is EvidenceKind.KEPT_APART:
+            lines.append(f"kept apart {item.detail}")
+        else:
+            lines.append(f"{item.weight:+d} {item.detail}")
+    if len(lines) == 1:
+        where = ", ".join(observed.ips)
+        macs = ", ".join(observed.macs) or "no MAC"
+        lines.append(f"one thing answered at {where} with {macs}")
+    return tuple(lines)

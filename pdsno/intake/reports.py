@@ -1,5 +1,6 @@
 """Applying a report: translate the reporter's IDs, merge claims, say upwards what changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from pdsno.domain.diff import change_event
 from pdsno.domain.entities import Claim, Device, DeviceStatus, NewEvent
 from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.links import derive_links
-from pdsno.domain.merge import merge_claims, same_devices
+from pdsno.domain.merge import merge_claims, recognise
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
 
@@ -49,7 +50,7 @@ class ReportIntake:
         for merged in report.absorbed:
             self._absorb_claim(tx, reporter, merged, report.finished_at, applied)
         for device in report.devices:
-            self._claim(tx, reporter, device, report.finished_at, applied)
+            self._claim(tx, reporter, device, report, applied)
         if report.is_full:
             self._forget_unnamed(tx, reporter, report, applied)
         self._touch(tx, reporter, report, applied)
@@ -58,15 +59,23 @@ class ReportIntake:
         return applied
 
     def _claim(
-        self, tx: NIBTransaction, reporter: str, theirs: Device, now: datetime, applied: Applied
+        self,
+        tx: NIBTransaction,
+        reporter: str,
+        theirs: Device,
+        report: DiscoveryReport,
+        applied: Applied,
     ) -> None:
+        now = report.finished_at
         own_id = tx.own_id(reporter, theirs.device_id)
-        alike = same_devices(theirs, lambda where: _find(tx, where))
+        match = recognise(theirs, lambda where: _find(tx, where))
+        alike = [d for d in match.known if not _is_told_apart(tx, reporter, theirs, d, report)]
         if own_id is None:
             own_id = alike[0].device_id if alike else new_device_id()
         for other in alike:
             if other.device_id != own_id and tx.device(own_id) is not None:
-                self._merge_own(tx, other, own_id, now, applied)
+                because = [item.detail for item in match.evidence]
+                self._merge_own(tx, other, own_id, now, applied, because=because)
         tx.put_claim(Claim(reporter=reporter, device_id=own_id, device=theirs))
         self._rebuild(tx, own_id, now, applied)
 
@@ -86,7 +95,14 @@ class ReportIntake:
         applied.changed[own_id] = stored
 
     def _merge_own(
-        self, tx: NIBTransaction, absorbed: Device, into_id: str, now: datetime, applied: Applied
+        self,
+        tx: NIBTransaction,
+        absorbed: Device,
+        into_id: str,
+        now: datetime,
+        applied: Applied,
+        *,
+        because: Sequence[str],
     ) -> None:
         """Two devices of ours turned out to be one."""
         tx.absorb_device(absorbed.device_id, into_id)
@@ -97,7 +113,7 @@ class ReportIntake:
                 actor=self._actor,
                 at=now,
                 region=absorbed.region,
-                data={"into": into_id, "name": absorbed.name},
+                data={"into": into_id, "name": absorbed.name, "because": list(because)},
             )
         )
         applied.changed.pop(absorbed.device_id, None)
@@ -117,7 +133,8 @@ class ReportIntake:
             return
         orphan = tx.device(gone)
         if orphan is not None and into is not None:
-            self._merge_own(tx, orphan, into, now, applied)
+            because = [f"{reporter} found them to be one"]
+            self._merge_own(tx, orphan, into, now, applied, because=because)
 
     def _forget_unnamed(
         self, tx: NIBTransaction, reporter: str, report: DiscoveryReport, applied: Applied
@@ -145,3 +162,20 @@ class ReportIntake:
 
 def _find(tx: NIBTransaction, where: DeviceFilter) -> tuple[Device, ...]:
     return tx.devices(where, limit=_PAGE).items
+
+
+def _is_told_apart(
+    tx: NIBTransaction, reporter: str, theirs: Device, ours: Device, report: DiscoveryReport
+) -> bool:
+    """Tell whether the reporter itself sees another device behind ours: who is there knows best.
+
+    A snapshot names all that its reporter sees; what it does not name is gone.
+    """
+    named = {device.device_id for device in report.devices} if report.is_full else None
+    return any(
+        claim.reporter == reporter
+        and claim.device.device_id != theirs.device_id
+        and claim.device.status is not DeviceStatus.INACTIVE
+        and (named is None or claim.device.device_id in named)
+        for claim in tx.claims(device_id=ours.device_id)
+    )

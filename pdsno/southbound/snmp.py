@@ -2,19 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 
 from pdsno.domain.observations import Facts, Method, Outcome, Probe
-from pdsno.southbound.credentials import SnmpCredential, SnmpV3Credential
-from pdsno.southbound.mibs import lldp
-from pdsno.southbound.mibs.system import SCALARS, System, parse_system
-from pdsno.southbound.mibs.varbinds import Value, Varbinds
-from pdsno.southbound.snmp_facts import WALKS, build_facts
+from pdsno.southbound.credentials import SnmpCredential, SnmpV2cCredential, SnmpV3Credential
+from pdsno.southbound.mibs.system import System
+from pdsno.southbound.snmp_collect import Collected, collect, read_identity, shows_anything
+from pdsno.southbound.snmp_facts import INTERFACES, build_facts
 from pdsno.southbound.snmp_session import (
     SnmpAuthenticationError,
     SnmpOptions,
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_IDENTITY = (*SCALARS, lldp.LOCAL_CHASSIS_SUBTYPE, lldp.LOCAL_CHASSIS)
 _STOP_POLL_S = 0.1
 
 
@@ -171,9 +170,7 @@ class SnmpQuerier:
                     address, credential, once, through_relay=attempt > 0
                 ) as session:
                     is_open = True
-                    return self._identity(
-                        address, credential, session, await session.get(_IDENTITY)
-                    )
+                    return await self._identity(address, credential, session)
             except SnmpTimeoutError as error:
                 failure = _silence(credential, is_agent_known=is_open or error.is_agent_known)
             except (SnmpAuthenticationError, SnmpProtocolError, SnmpUnreachableError) as error:
@@ -181,11 +178,11 @@ class SnmpQuerier:
         return failure
 
     @staticmethod
-    def _identity(
-        address: str, credential: SnmpCredential, session: SnmpSession, varbinds: Varbinds
+    async def _identity(
+        address: str, credential: SnmpCredential, session: SnmpSession
     ) -> SnmpIdentity:
-        system = parse_system(varbinds)
-        if system.is_empty:
+        system, _ = await read_identity(session)
+        if system.is_empty and not await shows_anything(session):
             raise SnmpAuthenticationError("the agent answers and shows nothing to this credential")
         return SnmpIdentity(
             address=address,
@@ -198,19 +195,22 @@ class SnmpQuerier:
 
     async def _collect(self, identity: SnmpIdentity) -> SnmpAnswer:
         address, credential = identity.address, identity.credential
+        collected = Collected()
+        source = None
         try:
             async with (
                 asyncio.timeout(self._options.device_timeout_s),
-                open_session(
-                    address, credential, self._options, through_relay=identity.through_relay
-                ) as session,
+                self._open(identity, credential) as session,
             ):
-                varbinds, problems = await _walk_all(session)
+                source = session.answered_from
+                await collect(session, collected, lambda vlan: self._context(identity, vlan))
                 source = session.answered_from
         except TimeoutError:
             detail = f"not done after {self._options.device_timeout_s:g} s"
-            probe = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail=detail)
-            return SnmpAnswer(address=address, probe=probe, identity=identity)
+            if INTERFACES not in collected.told:
+                probe = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail=detail)
+                return SnmpAnswer(address=address, probe=probe, identity=identity)
+            collected.problems["the rest"] = detail
         except (
             SnmpTimeoutError,
             SnmpAuthenticationError,
@@ -218,34 +218,38 @@ class SnmpQuerier:
             SnmpUnreachableError,
         ) as error:
             return SnmpAnswer(address=address, probe=_failed(credential, error), identity=identity)
-        facts = build_facts(address, varbinds, datetime.now(UTC), told=set(WALKS) - set(problems))
+        facts = build_facts(
+            address,
+            collected.varbinds,
+            datetime.now(UTC),
+            told=collected.told,
+            contexts=collected.contexts,
+        )
         details = [f"credential {credential.name}"]
         if source not in (None, address):
             details.append(f"answers from {source}")
-        details += [f"{name} not read: {reason}" for name, reason in problems.items()]
+        details += [f"{name} not read: {reason}" for name, reason in collected.problems.items()]
         probe = Probe(method=Method.SNMP, outcome=Outcome.ANSWERED, detail="; ".join(details))
         return SnmpAnswer(address=address, probe=probe, facts=facts, identity=identity)
 
+    def _open(
+        self, identity: SnmpIdentity, credential: SnmpCredential
+    ) -> AbstractAsyncContextManager[SnmpSession]:
+        return open_session(
+            identity.address, credential, self._options, through_relay=identity.through_relay
+        )
 
-async def _walk_all(session: SnmpSession) -> tuple[Varbinds, Mapping[str, str]]:
-    """Read every table; one that fails is named with its reason, and the others go on.
+    def _context(
+        self, identity: SnmpIdentity, vlan: int
+    ) -> AbstractAsyncContextManager[SnmpSession] | None:
+        """Open a session in the context of a VLAN: `community@vlan`.
 
-    Two time-outs in a row mean that the agent is gone, and the rest is not asked.
-    """
-    varbinds: dict[str, Value] = dict(await session.get(_IDENTITY))
-    problems: dict[str, str] = {}
-    silent = 0
-    for name, roots in WALKS.items():
-        try:
-            for root in roots:
-                varbinds |= await session.walk(root)
-            silent = 0
-        except (SnmpTimeoutError, SnmpProtocolError) as error:
-            problems[name] = str(error)
-            silent = silent + 1 if isinstance(error, SnmpTimeoutError) else 0
-            if silent > 1:
-                raise
-    return varbinds, problems
+        SNMPv3 has contexts by name (`vlan-N`) for that, which gufo-snmp cannot ask for.
+        """
+        credential = identity.credential
+        if not isinstance(credential, SnmpV2cCredential):
+            return None
+        return self._open(identity, replace(credential, community=f"{credential.community}@{vlan}"))
 
 
 async def _guarded(

@@ -6,20 +6,28 @@ from datetime import datetime
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
 from pdsno.domain.observations import ArpEntry, Facts
-from pdsno.southbound.mibs import addresses, bridge, entity, interfaces, lldp
+from pdsno.southbound.mibs import addresses, bridge, cdp, entity, interfaces, lldp
 from pdsno.southbound.mibs.interfaces import IfRow
+from pdsno.southbound.mibs.makes import kind_in
+from pdsno.southbound.mibs.product import product_of
 from pdsno.southbound.mibs.system import System, make_of, parse_system
 from pdsno.southbound.mibs.varbinds import Varbinds
+from pdsno.southbound.mibs.vendor import parse_vendor
 
+INTERFACES, LLDP, LLDP_2, CDP = "interfaces", "lldp", "lldp 2", "cdp"
 WALKS: Mapping[str, tuple[str, ...]] = {
-    "interfaces": interfaces.COLUMNS,
+    INTERFACES: interfaces.COLUMNS,
     "addresses": addresses.ADDRESS_COLUMNS,
-    "lldp": (*lldp.LOCAL_COLUMNS, *lldp.REMOTE_COLUMNS),
+    "entity": entity.COLUMNS,
+    LLDP: lldp.V1.columns,
+    LLDP_2: lldp.V2.columns,
+    CDP: cdp.COLUMNS,
     "arp": (*addresses.ARP_COLUMNS, *addresses.OLD_ARP_COLUMNS),
     "bridge": bridge.COLUMNS,
-    "entity": entity.COLUMNS,
 }
 """Table names, as people read them in a probe's detail, and the columns to walk, in order."""
+OPTIONAL = frozenset({CDP, LLDP_2})
+"""Tables of which nothing more is asked once their first column is empty."""
 
 _LAYER_2, _LAYER_3 = 0x02, 0x04
 _LINUX_BRIDGE = re.compile(r"(br|bridge)\d*", re.ASCII)
@@ -28,40 +36,48 @@ _LOOPBACK_TYPE = 24
 _ROUTER_LEGS = 2
 
 
-def build_facts(address: str, varbinds: Varbinds, at: datetime, *, told: Collection[str]) -> Facts:
-    """Return what the agent at `address` told. `told` names the tables that were read."""
+def build_facts(
+    address: str,
+    varbinds: Varbinds,
+    at: datetime,
+    *,
+    told: Collection[str],
+    contexts: Mapping[int, Varbinds] | None = None,
+) -> Facts:
+    """Return what the agent at `address` told. `told` names the tables that were read.
+
+    `contexts` are the forwarding tables of single VLANs, where the device keeps them so.
+    """
     system = parse_system(varbinds)
-    make = make_of(system)
     rows = interfaces.parse_interfaces(varbinds)
     ips = addresses.parse_addresses(varbinds)
     names = {row.index: row.name for row in rows.values()}
     table = tuple(_interface(row, ips.get(row.index, ())) for row in rows.values())
     parts = entity.parse_entity(varbinds)
-    chassis = lldp.chassis_id(
-        varbinds.get(lldp.LOCAL_CHASSIS_SUBTYPE), varbinds.get(lldp.LOCAL_CHASSIS)
-    )
+    product = product_of(system, parts, parse_vendor(system.object_id or "", varbinds))
     return Facts(
         source="snmp",
         address=address,
         at=at,
         name=system.name,
-        vendor=make.vendor,
-        model=parts.model,
-        platform=make.platform,
-        os_version=make.os_version or parts.software,
-        serial=parts.serial,
-        device_type=device_type(system, rows, ips),
-        chassis_id=chassis,
+        vendor=product.vendor,
+        model=product.model,
+        platform=product.platform,
+        os_version=product.os_version,
+        serial=product.serial,
+        device_type=product.kind or device_type(system, rows, ips),
+        chassis_id=lldp.parse_chassis(varbinds),
         interfaces=table,
-        neighbors=_neighbors(varbinds, rows) if chassis and "lldp" in told else None,
+        neighbors=_neighbors(varbinds, rows, told),
         arp=tuple(
             ArpEntry(ip=ip, mac=mac, interface=names.get(index))
             for index, ip, mac in addresses.parse_arp(varbinds)
         ),
-        mac_table=bridge.parse_fdb(varbinds, names),
+        mac_table=bridge.parse_fdb(varbinds, names, contexts),
         vlans=bridge.parse_vlans(varbinds),
         modules=parts.modules,
         uptime_s=system.uptime_s,
+        engine_id=system.engine_id,
     )
 
 
@@ -78,7 +94,13 @@ def _interface(row: IfRow, ips: tuple[str, ...]) -> Interface:
     )
 
 
-def _neighbors(varbinds: Varbinds, rows: Mapping[int, IfRow]) -> tuple[Neighbor, ...]:
+def _neighbors(
+    varbinds: Varbinds, rows: Mapping[int, IfRow], told: Collection[str]
+) -> tuple[Neighbor, ...] | None:
+    """Return what LLDP and CDP hear; None where neither was told.
+
+    Whom both protocols hear on one interface is listed as LLDP has it.
+    """
     names = {row.index: row.name for row in rows.values()}
     by_mac: dict[str, str] = {}
     shared: set[str] = set()
@@ -87,7 +109,28 @@ def _neighbors(varbinds: Varbinds, rows: Mapping[int, IfRow]) -> tuple[Neighbor,
             shared.update({row.mac} & set(by_mac))
             by_mac[row.mac] = row.name
     unique = {mac: name for mac, name in by_mac.items() if mac not in shared}
-    return lldp.parse_neighbors(varbinds, lldp.parse_local_ports(varbinds), names, unique)
+    heard: list[Neighbor] = []
+    for table, layout in ((LLDP, lldp.V1), (LLDP_2, lldp.V2)):
+        if table in told:
+            ports = lldp.parse_local_ports(varbinds, layout)
+            heard += lldp.parse_neighbors(varbinds, ports, names, unique, layout)
+    speaks_lldp = LLDP in told and lldp.parse_chassis(varbinds) is not None
+    if CDP in told:
+        known = {key for entry in heard for key in _identities(entry)}
+        heard += [
+            entry
+            for entry in cdp.parse_neighbors(varbinds, names)
+            if known.isdisjoint(_identities(entry))
+        ]
+    if heard or speaks_lldp or (CDP in told and cdp.is_told(varbinds)):
+        return tuple(dict.fromkeys(heard))
+    return None
+
+
+def _identities(entry: Neighbor) -> set[tuple[str, str]]:
+    """Return by what one protocol's entry is known to be another's, on the same interface."""
+    host = (entry.remote_name or "").partition(".")[0].casefold()
+    return {(entry.local_interface, key) for key in (host, entry.remote_chassis_id) if key}
 
 
 def device_type(
@@ -109,8 +152,10 @@ def device_type(
         return DeviceType.SWITCH
     if routes:
         return DeviceType.ROUTER
-    is_linux = make_of(system).platform == "linux"
+    is_linux = make_of(system).platform in ("linux", "frr")
     services = 0 if is_linux or system.services is None else system.services
     if services & _LAYER_2 and not services & _LAYER_3:
         return DeviceType.SWITCH
-    return DeviceType.SERVER if is_linux and legs else DeviceType.UNKNOWN
+    if is_linux and legs:
+        return DeviceType.SERVER
+    return kind_in(system.descr or "") or DeviceType.UNKNOWN

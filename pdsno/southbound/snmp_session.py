@@ -31,6 +31,9 @@ from pdsno.southbound.snmp_relay import SnmpRelay
 
 T = TypeVar("T")
 
+_SMALL_ANSWER = 4
+"""Rows in an answer, for agents that garble or cut larger ones."""
+
 _AUTH_KEYS: dict[str, type[BaseAuthKey]] = {
     "MD5": Md5Key,
     "SHA": Sha1Key,
@@ -70,15 +73,27 @@ class SnmpProtocolError(RemoteProtocolError):
     """The agent's answer is no sound SNMP."""
 
 
+class SnmpEndlessError(SnmpProtocolError):
+    """A walk goes in circles or beyond all bounds; `rows` are what came before."""
+
+    def __init__(self, message: str, rows: Varbinds) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnmpOptions:
-    """How patient and how polite. A request is sent `tries` times, `timeout_s` apart."""
+    """How patient and how polite. A request is sent `tries` times, `timeout_s` apart.
+
+    One walk ends at `max_rows` rows or `max_bytes` of text, whatever the agent has left to say.
+    """
 
     timeout_s: float = 1.0
     tries: int = 2
     requests_per_s: float = 100.0
     max_repetitions: int = 25
     max_rows: int = 50_000
+    max_bytes: int = 8 * 1024 * 1024
     device_timeout_s: float = 60.0
 
 
@@ -106,18 +121,39 @@ class SnmpSession:
     async def walk(self, root: str) -> Varbinds:
         """Return everything beneath `root`; empty if the agent has nothing there.
 
-        Raises as `get`; SnmpProtocolError also for a walk that does not end.
+        What an agent cannot say in large answers is asked again in small ones. Raises as `get`,
+        and SnmpEndlessError for a walk that comes to no end.
         """
+        try:
+            return await self._walk(root, self._options.max_repetitions)
+        except SnmpEndlessError:
+            raise
+        except SnmpProtocolError:
+            return await self._walk(root, _SMALL_ANSWER)
+
+    async def _walk(self, root: str, max_repetitions: int) -> Varbinds:
         rows: dict[str, Value] = {}
-        bulk = self._session.getbulk(root, self._options.max_repetitions)
+        size = 0
+        bulk = self._session.getbulk(root, max_repetitions)
         while True:
             try:
                 oid, value = await self._persist(bulk.__anext__)
             except StopAsyncIteration:
                 return rows
-            if oid in rows or len(rows) >= self._options.max_rows:
-                raise SnmpProtocolError(f"the walk of {root} does not end")
+            size += len(value) if isinstance(value, bytes | str) else 0
+            if oid in rows:
+                raise SnmpEndlessError(f"the walk of {root} goes in circles", rows)
+            if len(rows) >= self._options.max_rows or size > self._options.max_bytes:
+                raise SnmpEndlessError(f"{root} cut after {len(rows)} rows", rows)
             rows[oid] = value
+
+    async def first(self, root: str) -> str | None:
+        """Return the first OID beneath `root` that the agent has. Raises as `get`."""
+        try:
+            oid, _ = await self._persist(self._session.getbulk(root, 1).__anext__)
+        except StopAsyncIteration:
+            return None
+        return oid
 
     async def _persist(self, request: Callable[[], Awaitable[T]]) -> T:
         for last in (False,) * (self._options.tries - 1) + (True,):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from netmiko import BaseConnection
@@ -23,8 +24,16 @@ from nornir_netmiko.connections import Netmiko
 
 from pdsno.domain.observations import Facts, Method, Outcome, Probe
 from pdsno.southbound.credentials import SshCredential
-from pdsno.southbound.platforms import DETECTION_COMMAND, platform_of
+from pdsno.southbound.first_contact import FIRST_HANDLER, become, register, until_prompt
+from pdsno.southbound.parsing import ParserPool
+from pdsno.southbound.platforms import (
+    DETECTION_COMMAND,
+    platform_announced,
+    platform_named,
+    platform_of,
+)
 from pdsno.southbound.platforms.base import Platform
+from pdsno.southbound.platforms.network_os import is_denied
 from pdsno.southbound.ssh_session import (
     BoundedChannel,
     ReadOnlySession,
@@ -39,8 +48,6 @@ log = structlog.get_logger()
 
 MAX_WORKERS = 20
 _CONNECTION = "netmiko"
-_FIRST_HANDLER = "linux"
-"""Reads prompts ending in $ or #, and sends nothing of its own: fits any shell to begin with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +63,8 @@ class SshQuerier:
     """Queries many devices at once; each credential is tried in order until one is accepted.
 
     A set `stop` closes the sessions under way; what had not answered then is missing from the
-    results.
+    results. `platforms` names the platform of addresses where SNMP or an earlier log-in told it:
+    they are not asked for it again.
     """
 
     def __init__(
@@ -66,11 +74,14 @@ class SshQuerier:
         stop: threading.Event | None = None,
         options: SshOptions | None = None,
         parallel: int = MAX_WORKERS,
+        platforms: Mapping[str, str] | None = None,
     ) -> None:
         self._credentials = tuple(credentials)
         self._stop = stop or threading.Event()
         self._options = options or SshOptions()
         self._parallel = min(parallel, MAX_WORKERS)
+        self._platforms = {a: platform_named(name) for a, name in (platforms or {}).items()}
+        self._parsers: ParserPool | None = None
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
 
@@ -81,6 +92,7 @@ class SshQuerier:
         if not self._credentials or not addresses:
             return {}
         ConnectionPluginRegister.register(_CONNECTION, Netmiko)
+        register()
         hosts = Hosts({a: Host(name=a, hostname=a) for a in addresses})
         inventory = Inventory(hosts=hosts, groups=Groups(), defaults=Defaults())
         runner = ThreadedRunner(num_workers=self._parallel)
@@ -96,7 +108,8 @@ class SshQuerier:
         watcher = threading.Thread(target=self._close_on_stop, args=(done,), name="ssh-stop")
         watcher.start()
         try:
-            results = nornir.run(task=ask)
+            with ParserPool() as self._parsers:
+                results = nornir.run(task=ask)
         finally:
             done.set()
             watcher.join()
@@ -139,9 +152,11 @@ class SshQuerier:
         with self._lock:
             self._sockets.add(sock)
         try:
-            connection = self._login(host, credential, sock)
-            session = ReadOnlySession(connection, self._options)
-            return self._converse(host.name, session, credential, banner)
+            platform = self._platforms.get(host.name) or platform_announced(banner)
+            suffix = platform.username_suffix if platform is not None else ""
+            connection = self._login(host, credential, sock, suffix)
+            session = ReadOnlySession(connection, self._options, until=until_prompt(connection))
+            return self._converse(host.name, session, credential, banner, platform)
         finally:
             with self._lock:
                 self._sockets.discard(sock)
@@ -149,17 +164,19 @@ class SshQuerier:
                 _hang_up(host.connections.pop(_CONNECTION).connection)
             sock.close()
 
-    def _login(self, host: Host, credential: SshCredential, sock: socket.socket) -> BaseConnection:
+    def _login(
+        self, host: Host, credential: SshCredential, sock: socket.socket, suffix: str
+    ) -> BaseConnection:
         extras = login_parameters(credential, sock, self._options)
         try:
             plugin = host.open_connection(
                 _CONNECTION,
                 configuration=Config(),
                 hostname=host.name,
-                username=credential.username,
+                username=credential.username + suffix,
                 password=credential.password,
                 port=credential.port,
-                platform=_FIRST_HANDLER,
+                platform=FIRST_HANDLER,
                 extras=extras,
                 default_to_host_attributes=False,
             )
@@ -173,19 +190,30 @@ class SshQuerier:
         return connection
 
     def _converse(
-        self, address: str, session: ReadOnlySession, credential: SshCredential, banner: str
+        self,
+        address: str,
+        session: ReadOnlySession,
+        credential: SshCredential,
+        banner: str,
+        platform: Platform | None,
     ) -> SshAnswer:
-        first = session.send(DETECTION_COMMAND)
-        platform = platform_of(first)
+        outputs: dict[str, str] = {}
         if platform is None:
-            detail = f"credential {credential.name}: no platform recognised ({banner})"
+            outputs[DETECTION_COMMAND] = session.send(DETECTION_COMMAND)
+            platform = platform_of(outputs[DETECTION_COMMAND])
+        if platform is None:
+            what = "authorization failed" if is_denied(outputs[DETECTION_COMMAND]) else banner
+            detail = f"credential {credential.name}: no platform recognised ({what})"
             return SshAnswer(address=address, probe=_probe(Outcome.NOT_SUPPORTED, detail))
-        session.allow(platform.commands)
-        outputs = {DETECTION_COMMAND: first}
+        session.allow((*platform.session_commands, *platform.commands))
+        become(session.connection, platform)
+        for command in platform.session_commands:
+            session.send(command)
         for command in platform.commands:
+            # What was printed before the pager was off may lack its later pages.
             if command not in outputs:
                 outputs[command] = session.send(command)
-        return interpreted(address, platform, outputs, credential.name)
+        return interpreted(address, platform, outputs, credential.name, self._parsers)
 
 
 def _crashed(address: str, error: BaseException) -> SshAnswer:
@@ -201,10 +229,22 @@ def _hang_up(connection: BaseConnection) -> None:
 
 
 def interpreted(
-    address: str, platform: Platform, by_command: Mapping[str, str], credential: str
+    address: str,
+    platform: Platform,
+    by_command: Mapping[str, str],
+    credential: str,
+    parsers: ParserPool | None = None,
 ) -> SshAnswer:
-    """Turn a session's outputs into facts; what could not be read is the probe's detail."""
-    outputs = platform.outputs(by_command)
+    """Turn a session's outputs into facts; what could not be read is the probe's detail.
+
+    With `parsers` the outputs of a network OS are read in worker processes.
+    """
+    read = None if parsers is None else partial(parsers.read, platform.name)
+    outputs = platform.outputs(by_command, read)
+    denied = [command for command, text in by_command.items() if is_denied(text)]
+    if denied and len(denied) == len(by_command):
+        detail = f"credential {credential}: authorization failed for every command"
+        return SshAnswer(address=address, probe=_probe(Outcome.FAILED, detail))
     try:
         facts = platform.parse(outputs, address, datetime.now(UTC))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -214,8 +254,10 @@ def interpreted(
     if outputs.problems:
         detail = "; ".join(f"command {c!r}: {why}" for c, why in outputs.problems.items())
         return SshAnswer(address=address, probe=_probe(Outcome.PARSER_FAILED, detail), facts=facts)
-    probe = _probe(Outcome.ANSWERED, f"credential {credential}")
-    return SshAnswer(address=address, probe=probe, facts=facts)
+    detail = f"credential {credential}"
+    if denied:
+        detail += f"; authorization failed for {', '.join(denied)}"
+    return SshAnswer(address=address, probe=_probe(Outcome.ANSWERED, detail), facts=facts)
 
 
 def _probe(outcome: Outcome, detail: str = "") -> Probe:

@@ -1,6 +1,7 @@
 """One SSH login: how it is opened, what may be sent, and what its failures are called."""
 
 import logging
+import re
 import socket
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from paramiko.ssh_exception import SSHException  # type: ignore[import-untyped]
 from pdsno.domain.errors import LocalProtocolError, OperationError
 from pdsno.domain.observations import Outcome
 from pdsno.southbound.credentials import SshCredential
+from pdsno.southbound.first_contact import PAGER
 from pdsno.southbound.platforms import DETECTION_COMMAND
 
 # Paramiko logs a traceback from its own thread for everything that it also raises to us.
@@ -30,6 +32,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 MAX_OUTPUT_BYTES = 16 << 20
 """Of one session: a full Internet routing table is not what we ask for."""
 
+_MAX_PAGES = 2000
+_OVERWRITTEN = re.compile(r"\A[\s\x08]*(?:\r|\x08)+ *(?:\r|\x08)*")
+"""How a device wipes its pager's line before the next page."""
 _BANNER_BYTES = 255  # RFC 4253 section 4.2
 _EXPECTED = (NetmikoBaseException, NetmikoTimeoutException, SSHException, OSError, EOFError)
 
@@ -56,11 +61,20 @@ class BoundedChannel(SSHChannel):
     """Netmiko's channel, that notices a device which hung up, and one that never stops talking.
 
     Netmiko itself waits for its read time-out in the first case, and forever in the second.
+    Whatever Netmiko wants to send passes here: only what `permitted` holds goes out.
     """
 
     def __init__(self, connection: BaseConnection) -> None:
         super().__init__(conn=connection.remote_conn, encoding=connection.encoding)
         self._left = MAX_OUTPUT_BYTES
+        self.permitted: Collection[str] = (DETECTION_COMMAND,)
+
+    def write_channel(self, out_data: str) -> None:
+        """Send a line, an empty line or a pager's key. Raises LocalProtocolError for others."""
+        line = out_data.strip()
+        if line and line not in self.permitted:
+            raise LocalProtocolError("Netmiko wanted to send what this platform does not list")
+        super().write_channel(out_data)
 
     def read_buffer(self) -> str:
         """Return what is there. Raises ReadException at the end of the stream."""
@@ -76,32 +90,56 @@ class BoundedChannel(SSHChannel):
 
 
 class ReadOnlySession:
-    """The one place where anything is sent to a device: only what its platform lists."""
+    """The one place where anything is sent to a device: only what its platform lists.
 
-    def __init__(self, connection: BaseConnection, options: SshOptions) -> None:
+    `until` is the pattern that ends an output (a prompt or a pager); without it Netmiko's own.
+    """
+
+    def __init__(
+        self, connection: BaseConnection, options: SshOptions, *, until: str | None = None
+    ) -> None:
         self._connection = connection
         self._options = options
         self._allowed: Collection[str] = (DETECTION_COMMAND,)
+        self._until = until
+
+    @property
+    def connection(self) -> BaseConnection:
+        """The session's connection, for Netmiko to be told whose it is."""
+        return self._connection
 
     def allow(self, commands: Collection[str]) -> None:
         """Permit a platform's commands instead of the detection command alone."""
         self._allowed = commands
+        channel = getattr(self._connection, "channel", None)
+        if isinstance(channel, BoundedChannel):
+            channel.permitted = commands
 
     def send(self, command: str) -> str:
-        """Return what a command prints.
-
-        Raises LocalProtocolError for a command that is not listed (a bug of ours), and SshError
-        with outcome TIMEOUT or SESSION_CLOSED.
-        """
+        """Return what a command prints, all pages. Raises SshError; LocalProtocolError."""
         if command not in self._allowed:
             raise LocalProtocolError(f"{command!r} is not among the commands for this platform")
+        until: dict[str, Any] = {} if self._until is None else {"expect_string": self._until}
         try:
             output = self._connection.send_command(
-                command, read_timeout=self._options.read_timeout_s
+                command, read_timeout=self._options.read_timeout_s, **until
             )
+            return self._all_pages(str(output))
         except _EXPECTED as error:
             raise translated(error, f"command {command!r}") from error
-        return str(output)
+
+    def _all_pages(self, output: str) -> str:
+        pages = [output]
+        while self._until is not None and PAGER.search(pages[-1]):
+            if len(pages) > _MAX_PAGES:
+                raise SshError(Outcome.FAILED, f"more than {_MAX_PAGES} pages of output")
+            pages[-1] = PAGER.sub("\n", pages[-1])
+            self._connection.write_channel(" ")
+            page = self._connection.read_until_pattern(
+                self._until, read_timeout=self._options.read_timeout_s
+            )
+            pages.append(self._connection.strip_prompt(_OVERWRITTEN.sub("", page)))
+        return "".join(pages)
 
 
 def connect(address: str, port: int, options: SshOptions) -> tuple[socket.socket, str]:

@@ -3,7 +3,7 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,15 +44,17 @@ class Up:
 
     def has_cycled(self, count: int = 1) -> None:
         """Wait until discovery cycles are over and their reports are in the global NIB."""
-        until(lambda: len(self.events("discovery_completed")) >= count, self.log, 40)
-        self.settled()
-
-    def settled(self) -> None:
-        """Wait until the upper tiers have confirmed all reports."""
-        until(
+        self._await(lambda: len(self.events("discovery_completed")) >= count, "a cycle")
+        self._await(
             lambda: len(self.events("summary_taken_in")) >= len(self.events("discovery_completed")),
-            self.log,
+            "its report at the top",
         )
+
+    def _await(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            until(holds, what, 40)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from error
 
     def nib(self, *words: str, api: str = API) -> list[dict[str, Any]]:
         """Return a list of the NIB, read as a user does."""

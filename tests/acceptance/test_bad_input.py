@@ -280,7 +280,7 @@ def test_an_api_that_is_not_there_is_said_to_be(here: Here, api: str) -> None:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["devcies"], "there is no command 'devcies'"),
+        (["discovr"], "there is no command 'discovr'"),
         (["nib", "devices", "-o", "xml"], "'xml' is not one of"),
         (["up", "--interval", "1"], "1 is not in the range x>=5"),
         (["up", "--api-port", "99999"], "99999 is not in the range"),

@@ -179,16 +179,16 @@ def test_a_controller_that_does_not_start_ends_the_demo_with_its_last_words(
 ) -> None:
     lab = lab_copy()
     settings = lab.folder / "two-regions" / "rc-b" / "settings.yml"
-    settings.write_text(settings.read_text().replace("region: zone-B", "regoin: zone-B"))
+    settings.write_text(settings.read_text().replace("region: zone-B", "regionx: zone-B"))
     done = pdsno("demo", str(lab.topology), "--once")
     assert done.returncode == 1
     line = error_line(done)
     assert "rc-b" in line
-    assert "regoin" in line
+    assert "regionx" in line
     assert lab.traces() == []
     logs = Path(line.rpartition(" ")[2])
     try:
-        assert "regoin" in (logs / "rc-b.log").read_text()
+        assert "regionx" in (logs / "rc-b.log").read_text()
         assert "rest_serving" in (logs / "gc.log").read_text()
     finally:
         shutil.rmtree(logs)

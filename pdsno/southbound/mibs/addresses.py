@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pdsno.southbound.mibs.varbinds import (
     Varbinds,
+    address,
     address_in_index,
     column,
     mac,
@@ -17,24 +18,30 @@ _OLD_MASK = "1.3.6.1.2.1.4.20.1.3"  # ipAdEntNetMask
 _IFINDEX = "1.3.6.1.2.1.4.34.1.3"  # ipAddressIfIndex
 _TYPE = "1.3.6.1.2.1.4.34.1.4"  # ipAddressType
 _PREFIX = "1.3.6.1.2.1.4.34.1.5"  # ipAddressPrefix, a RowPointer ending in the length
+_IPV6_LENGTH = "1.3.6.1.2.1.55.1.8.1.2"  # ipv6AddrPfxLength (RFC 2465, before RFC 4293)
 _OLD_ARP = "1.3.6.1.2.1.4.22.1.2"  # ipNetToMediaPhysAddress
 _OLD_ARP_TYPE = "1.3.6.1.2.1.4.22.1.4"
 _ARP = "1.3.6.1.2.1.4.35.1.4"  # ipNetToPhysicalPhysAddress
 _ARP_TYPE = "1.3.6.1.2.1.4.35.1.6"
 
-ADDRESS_COLUMNS = (_OLD_IFINDEX, _OLD_MASK, _IFINDEX, _TYPE, _PREFIX)
+ADDRESS_COLUMNS = (_OLD_IFINDEX, _OLD_MASK, _IFINDEX, _TYPE, _PREFIX, _IPV6_LENGTH)
 ARP_COLUMNS = (_ARP, _ARP_TYPE)
 OLD_ARP_COLUMNS = (_OLD_ARP, _OLD_ARP_TYPE)
 
 _UNICAST = 1
 _LOCAL, _INVALID = 5, 2
-_V4_INDEX = 4
+_V4_INDEX, _V6_INDEX = 4, 16
+_V6 = 2
 
 
 def parse_addresses(varbinds: Varbinds) -> dict[int, tuple[str, ...]]:
     """Return `address/prefixlen` by ifIndex, sorted; the bare address if no length was told."""
     lengths: dict[tuple[int, str], int | None] = {}
-    for index, ip, length in (*_new_table(varbinds), *_old_table(varbinds)):
+    for index, ip, length in (
+        *_new_table(varbinds),
+        *_old_table(varbinds),
+        *_ipv6_table(varbinds),
+    ):
         known = lengths.get((index, ip))
         lengths[index, ip] = length if known is None else known
     found: dict[int, set[str]] = defaultdict(set)
@@ -68,6 +75,17 @@ def _old_table(varbinds: Varbinds) -> Iterator[tuple[int, str, int | None]]:
         ip, if_index = _v4(index), number(value)
         if ip is not None and if_index is not None:
             yield if_index, ip, _mask_length(masks.get(index))
+
+
+def _ipv6_table(varbinds: Varbinds) -> Iterator[tuple[int, str, int | None]]:
+    """Read ipv6AddrTable: ifIndex, then sixteen octets, which some agents count first."""
+    for index, value in column(varbinds, _IPV6_LENGTH):
+        octets = index[-_V6_INDEX:]
+        if len(index) > _V6_INDEX and all(octet < 1 << 8 for octet in octets):
+            length = number(value)
+            ip = address(_V6, bytes(octets))
+            if ip:
+                yield index[0], ip, length if length and 0 < length <= 128 else None  # noqa: PLR2004
 
 
 def _v4(octets: tuple[int, ...]) -> str | None:

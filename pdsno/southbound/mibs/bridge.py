@@ -1,6 +1,6 @@
 """BRIDGE-MIB and Q-BRIDGE-MIB (RFC 4188, 4363): which MAC is behind which port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pdsno.domain.observations import MacTableEntry, Vlan
 from pdsno.southbound.mibs.varbinds import Varbinds, cells, column, mac, number, text
@@ -20,14 +20,26 @@ COLUMNS = (
     _VLAN_NAME,
 )
 
+CONTEXT_COLUMNS = (_PORT_IFINDEX, _FDB_PORT, _FDB_STATUS)
+"""What to walk in the context of one VLAN, where a bridge keeps a table for each."""
+# CISCO-VTP-MIB, indexed by management domain and VLAN
+_VTP_STATE, _VTP_TYPE = "1.3.6.1.4.1.9.9.46.1.3.1.1.2", "1.3.6.1.4.1.9.9.46.1.3.1.1.3"
+_VTP_NAME = "1.3.6.1.4.1.9.9.46.1.3.1.1.4"
+VTP_COLUMNS = (_VTP_STATE, _VTP_TYPE, _VTP_NAME)
+_OPERATIONAL, _ETHERNET = 1, 1
+_MAX_VLAN = 4094
+
 _SELF, _INVALID = 4, 2
 _MAC_ARCS = 6
 
 
-def parse_fdb(varbinds: Varbinds, names: dict[int, str]) -> tuple[MacTableEntry, ...]:
+def parse_fdb(
+    varbinds: Varbinds, names: dict[int, str], contexts: Mapping[int, Varbinds] | None = None
+) -> tuple[MacTableEntry, ...]:
     """Return learned addresses, sorted. `names` are interfaces by ifIndex.
 
-    Where the table by VLAN has a MAC, the plain table's entry of it adds nothing.
+    `contexts` are the plain tables of single VLANs. Where a table by VLAN has a MAC, the plain
+    table's entry of it adds nothing.
     """
     ports = {p: number(i) for p, i in cells(varbinds, _PORT_IFINDEX).items()}
     vlans = {number(fdb): index[-1] for index, fdb in column(varbinds, _VLAN_FDB)}
@@ -36,6 +48,11 @@ def parse_fdb(varbinds: Varbinds, names: dict[int, str]) -> tuple[MacTableEntry,
         vlan = vlans.get(fdb, fdb)
         name = names.get(ports.get(port) or -1)
         found[address, vlan] = MacTableEntry(mac=address, vlan=vlan, interface=name)
+    for vlan, own in (contexts or {}).items():
+        own_ports = {p: number(i) for p, i in cells(own, _PORT_IFINDEX).items()}
+        for _, address, port in _rows(own, _FDB_PORT, _FDB_STATUS):
+            name = names.get(own_ports.get(port) or ports.get(port) or -1)
+            found[address, vlan] = MacTableEntry(mac=address, vlan=vlan, interface=name)
     by_vlan = {address for address, _ in found}
     for _, address, port in _rows(varbinds, _FDB_PORT, _FDB_STATUS):
         if address not in by_vlan:
@@ -57,5 +74,27 @@ def _rows(varbinds: Varbinds, port: str, status: str) -> Iterator[tuple[int | No
 
 def parse_vlans(varbinds: Varbinds) -> tuple[Vlan, ...]:
     """Return the VLANs by number."""
-    named = cells(varbinds, _VLAN_NAME)
-    return tuple(Vlan(id=vlan, name=text(named[vlan])) for vlan in sorted(named))
+    named = {vlan: text(name) for vlan, name in cells(varbinds, _VLAN_NAME).items()}
+    for vlan, name in _vtp_vlans(varbinds).items():
+        named[vlan] = named.get(vlan) or name
+    return tuple(Vlan(id=vlan, name=named[vlan]) for vlan in sorted(named) if _is_vlan(vlan))
+
+
+def vlans_with_contexts(varbinds: Varbinds) -> tuple[int, ...]:
+    """Return the VLANs to ask one by one: VTP knows them, and no table by VLAN was told."""
+    if any(True for _ in column(varbinds, _Q_FDB_PORT)):
+        return ()
+    return tuple(sorted(vlan for vlan in _vtp_vlans(varbinds) if _is_vlan(vlan)))
+
+
+def _vtp_vlans(varbinds: Varbinds) -> dict[int, str | None]:
+    kinds, names = dict(column(varbinds, _VTP_TYPE)), dict(column(varbinds, _VTP_NAME))
+    return {
+        index[-1]: text(names.get(index))
+        for index, state in column(varbinds, _VTP_STATE)
+        if number(state) == _OPERATIONAL and number(kinds.get(index)) in (_ETHERNET, None)
+    }
+
+
+def _is_vlan(number_: int) -> bool:
+    return 0 < number_ <= _MAX_VLAN

@@ -41,13 +41,16 @@ class IfRow:
 
 
 def parse_interfaces(varbinds: Varbinds) -> dict[int, IfRow]:
-    """Return rows by ifIndex. The name is ifName, else ifDescr; two rows never share one."""
+    """Return rows by ifIndex. The name is ifName, else ifDescr; two rows never share one.
+
+    A row exists as soon as any column has it: agents leave out what they do not know.
+    """
     names = {index: text(value) for index, value in cells(varbinds, _NAME).items()}
     descrs = {index: text(value) for index, value in cells(varbinds, _DESCR).items()}
     table = {column: cells(varbinds, column) for column in COLUMNS}
     rows: dict[int, IfRow] = {}
     taken: set[str] = set()
-    for index in sorted({*names, *descrs}):
+    for index in sorted({index for column in table.values() for index in column}):
         name = names.get(index) or descrs.get(index) or f"ifIndex {index}"
         name = f"{name} (ifIndex {index})" if name in taken else name
         taken.add(name)

@@ -1,4 +1,4 @@
-"""LLDP-MIB (IEEE 802.1AB-2005): what the device announces, and what it hears."""
+"""LLDP-MIB (IEEE 802.1AB-2005) and LLDP-V2-MIB (2009): what a device announces and hears."""
 
 from dataclasses import dataclass
 
@@ -15,32 +15,51 @@ from pdsno.southbound.mibs.varbinds import (
     text,
 )
 
-_LLDP = "1.0.8802.1.1.2.1"
-LOCAL_CHASSIS_SUBTYPE = f"{_LLDP}.3.1.0"
-LOCAL_CHASSIS = f"{_LLDP}.3.2.0"
-_LOCAL_PORT_SUBTYPE = f"{_LLDP}.3.7.1.2"
-_LOCAL_PORT_ID = f"{_LLDP}.3.7.1.3"
-_LOCAL_PORT_DESCR = f"{_LLDP}.3.7.1.4"
-_CHASSIS_SUBTYPE, _CHASSIS = f"{_LLDP}.4.1.1.4", f"{_LLDP}.4.1.1.5"
-_PORT_SUBTYPE, _PORT, _PORT_DESCR = (f"{_LLDP}.4.1.1.{n}" for n in (6, 7, 8))
-_SYS_NAME = f"{_LLDP}.4.1.1.9"
-_MANAGEMENT = f"{_LLDP}.4.2.1.3"
 
-LOCAL_COLUMNS = (_LOCAL_PORT_SUBTYPE, _LOCAL_PORT_ID, _LOCAL_PORT_DESCR)
-REMOTE_COLUMNS = (
-    _CHASSIS_SUBTYPE,
-    _CHASSIS,
-    _PORT_SUBTYPE,
-    _PORT,
-    _PORT_DESCR,
-    _SYS_NAME,
-    _MANAGEMENT,
-)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """Where one edition of the MIB keeps things. `arcs` is the length of a remote's index."""
+
+    root: str
+    first_column: int
+    arcs: int
+
+    @property
+    def local_chassis(self) -> tuple[str, str]:
+        """The OIDs of subtype and value of the device's own chassis ID."""
+        return f"{self.root}.3.1.0", f"{self.root}.3.2.0"
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """Columns of the local ports: ID subtype, ID, description."""
+        return tuple(f"{self.root}.3.7.1.{n}" for n in (2, 3, 4))
+
+    @property
+    def remote(self) -> tuple[str, ...]:
+        """Columns of the remotes: chassis subtype and ID, port subtype, ID, text, system name."""
+        first = self.first_column
+        return tuple(f"{self.root}.4.1.1.{n}" for n in range(first, first + 6))
+
+    @property
+    def management(self) -> str:
+        """The column whose index holds the remotes' addresses."""
+        return f"{self.root}.4.2.1.3"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Everything to walk."""
+        return (*self.local, *self.remote, self.management)
+
+
+V1 = Layout(root="1.0.8802.1.1.2.1", first_column=4, arcs=3)
+"""Indexed by time mark, local port number, remote index."""
+V2 = Layout(root="1.3.111.2.802.1.1.13.1", first_column=5, arcs=4)
+"""Indexed by time mark, ifIndex, destination MAC index, remote index."""
 
 # LldpChassisIdSubtype and LldpPortIdSubtype number the same kinds differently.
 _CHASSIS_MAC, _CHASSIS_ADDRESS = 4, 5
 _PORT_ALIAS, _PORT_MAC, _PORT_ADDRESS, _PORT_IFNAME, _PORT_LOCAL = 1, 3, 4, 5, 7
-_REMOTE_INDEX = 3
+_PORT_ARC = 1
 
 
 def chassis_id(subtype: Value, value: Value) -> str | None:
@@ -75,9 +94,18 @@ class LocalPort:
     description: str | None
 
 
-def parse_local_ports(varbinds: Varbinds) -> dict[int, LocalPort]:
-    """Return the local ports by lldpLocPortNum."""
-    subtypes, ids, descriptions = (cells(varbinds, item) for item in LOCAL_COLUMNS)
+def parse_chassis(varbinds: Varbinds) -> str | None:
+    """Return what the device announces as its own chassis ID."""
+    for layout in (V1, V2):
+        subtype, value = layout.local_chassis
+        if found := chassis_id(varbinds.get(subtype), varbinds.get(value)):
+            return found
+    return None
+
+
+def parse_local_ports(varbinds: Varbinds, layout: Layout = V1) -> dict[int, LocalPort]:
+    """Return the local ports by port number (second edition: by ifIndex)."""
+    subtypes, ids, descriptions = (cells(varbinds, item) for item in layout.local)
     return {
         index: LocalPort(
             number=index,
@@ -122,26 +150,24 @@ def parse_neighbors(
     local_ports: dict[int, LocalPort],
     names: dict[int, str],
     names_by_mac: dict[str, str],
+    layout: Layout = V1,
 ) -> tuple[Neighbor, ...]:
     """Return what the device hears, ordered by local interface. `names` are by ifIndex."""
-    rows = {item: dict(column(varbinds, item)) for item in REMOTE_COLUMNS[:-1]}
-    management = _management_addresses(varbinds)
+    table = [dict(column(varbinds, item)) for item in layout.remote]
+    chassis_kinds, chassis, port_kinds, ports, descriptions, system_names = table
+    management = _management_addresses(varbinds, layout)
     found = []
-    for index in sorted({key for row in rows.values() for key in row}):
-        if len(index) != _REMOTE_INDEX:  # timeMark, localPortNum, index
+    for index in sorted({key for cells_ in table for key in cells_}):
+        if len(index) != layout.arcs:
             continue
-        subtype = number(rows[_PORT_SUBTYPE].get(index))
+        subtype = number(port_kinds.get(index))
         entry = Neighbor(
-            local_interface=interface_of(index[1], local_ports, names, names_by_mac),
-            remote_name=text(rows[_SYS_NAME].get(index)),
+            local_interface=interface_of(index[_PORT_ARC], local_ports, names, names_by_mac),
+            remote_name=text(system_names.get(index)),
             remote_interface=_remote_interface(
-                subtype,
-                port_id(subtype, rows[_PORT].get(index)),
-                text(rows[_PORT_DESCR].get(index)),
+                subtype, port_id(subtype, ports.get(index)), text(descriptions.get(index))
             ),
-            remote_chassis_id=chassis_id(
-                number(rows[_CHASSIS_SUBTYPE].get(index)), rows[_CHASSIS].get(index)
-            ),
+            remote_chassis_id=chassis_id(number(chassis_kinds.get(index)), chassis.get(index)),
             remote_management_ip=management.get(index),
         )
         if entry.remote_name or entry.remote_chassis_id:
@@ -162,12 +188,19 @@ def _remote_interface(subtype: int | None, told: str | None, description: str | 
     return told or description
 
 
-def _management_addresses(varbinds: Varbinds) -> dict[tuple[int, ...], str]:
+def _management_addresses(varbinds: Varbinds, layout: Layout) -> dict[tuple[int, ...], str]:
     """Return the first management address (IPv4 before IPv6) of each remote."""
     found: dict[tuple[int, ...], list[str]] = {}
-    for index, _ in column(varbinds, _MANAGEMENT):
-        kind, packed = counted(index[_REMOTE_INDEX:])
-        ip = address(kind, packed)
+    for index, _ in column(varbinds, layout.management):
+        ip = _address_of(index[layout.arcs :])
         if ip:
-            found.setdefault(index[:_REMOTE_INDEX], []).append(ip)
+            found.setdefault(index[: layout.arcs], []).append(ip)
     return {key: min(ips, key=lambda ip: (":" in ip, ip)) for key, ips in found.items()}
+
+
+def _address_of(index: tuple[int, ...]) -> str | None:
+    """Return an address of `family.length.octets`; some agents leave the length out."""
+    ip = address(*counted(index))
+    if ip is None and len(index) in (5, 17):  # family and four or sixteen octets
+        ip = address(*counted((index[0], len(index) - 1, *index[1:])))
+    return ip

@@ -3,10 +3,11 @@
 RFC 3418 (system), RFC 4293 (ipForwarding), RFC 4188 (dot1dBaseNumPorts), RFC 3411 (engine ID).
 """
 
-import re
 from dataclasses import dataclass
 
-from pdsno.southbound.mibs.varbinds import Varbinds, number, text
+from pdsno.southbound.mibs import makes
+from pdsno.southbound.mibs.makes import Make
+from pdsno.southbound.mibs.varbinds import Value, Varbinds, number, text
 
 SYS_DESCR = "1.3.6.1.2.1.1.1.0"
 SYS_OBJECT_ID = "1.3.6.1.2.1.1.2.0"
@@ -58,7 +59,7 @@ def parse_system(varbinds: Varbinds) -> System:
     ticks = number(varbinds.get(SYS_UPTIME))
     return System(
         descr=text(varbinds.get(SYS_DESCR)),
-        object_id=object_id.lstrip(".") if isinstance(object_id, str) else None,
+        object_id=_object_id(object_id),
         name=text(varbinds.get(SYS_NAME)),
         uptime_s=None if ticks is None else ticks // _TICKS_PER_S,
         services=number(varbinds.get(SYS_SERVICES)),
@@ -68,63 +69,12 @@ def parse_system(varbinds: Varbinds) -> System:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Make:
-    """Who made a device and what runs on it."""
-
-    vendor: str | None = None
-    platform: str | None = None
-    os_version: str | None = None
-
-
-# sysDescr before sysObjectID: one vendor's number stands for several operating systems.
-_BY_DESCR: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
-    (re.compile(pattern), vendor, platform)
-    for pattern, vendor, platform in (
-        (r"FRRouting (?P<version>\S+)|\bFRR\b", "FRRouting", "frr"),
-        (r"Cisco IOS XR Software.*?Version (?P<version>[^\s,\[]+)", "Cisco", "cisco_xr"),
-        (r"Cisco NX-OS.*?Version (?P<version>[^\s,]+)", "Cisco", "cisco_nxos"),
-        (r"(?:IOS-XE|IOS XE|CAT\w*L3K).*?Version (?P<version>[^\s,]+)", "Cisco", "cisco_xe"),
-        (r"Cisco IOS Software.*?Version (?P<version>[^\s,]+)", "Cisco", "cisco_ios"),
-        (r"Cisco Adaptive Security Appliance Version (?P<version>\S+)", "Cisco", "cisco_asa"),
-        (r"Arista Networks EOS version (?P<version>\S+)", "Arista", "arista_eos"),
-        (r"Juniper.*?JUNOS (?P<version>[^\s,]+)", "Juniper", "juniper_junos"),
-        (r"RouterOS (?P<version>[\d.]+\S*)?", "MikroTik", "mikrotik_routeros"),
-        (r"VyOS (?P<version>\S+)", "VyOS", "vyos"),
-        (r"Huawei.*?Version (?P<version>[\d.]+)", "Huawei", "huawei"),
-    )
-)
-_LINUX = re.compile(r"^Linux \S+ (?P<version>\d\S*)")
-_ENTERPRISES = "1.3.6.1.4.1."
-_BY_ENTERPRISE = {
-    "9": "Cisco",
-    "11": "HPE",
-    "2011": "Huawei",
-    "2636": "Juniper",
-    "4526": "NETGEAR",
-    "6527": "Nokia",
-    "8741": "SonicWall",
-    "12356": "Fortinet",
-    "14823": "Aruba",
-    "14988": "MikroTik",
-    "25461": "Palo Alto Networks",
-    "25506": "H3C",
-    "30065": "Arista",
-    "41112": "Ubiquiti",
-}
-_NET_SNMP_LINUX = "1.3.6.1.4.1.8072.3.2.10"
+def _object_id(value: Value) -> str | None:
+    """Return a sysObjectID; 0.0 points nowhere."""
+    value = value.strip().lstrip(".") if isinstance(value, str) else ""
+    return value if value.startswith("1.") else None
 
 
 def make_of(system: System) -> Make:
     """Return vendor, platform and version as far as the system group tells them."""
-    descr = system.descr or ""
-    for pattern, vendor, platform in _BY_DESCR:
-        if found := pattern.search(descr):
-            version = found.groupdict().get("version")
-            return Make(vendor=vendor, platform=platform, os_version=version)
-    linux = _LINUX.match(descr)
-    if linux or system.object_id == _NET_SNMP_LINUX:
-        # Linux says nothing of the hardware's maker: the MAC's registration may.
-        return Make(platform="linux", os_version=linux["version"] if linux else None)
-    number_ = (system.object_id or "").removeprefix(_ENTERPRISES).partition(".")[0]
-    return Make(vendor=_BY_ENTERPRISE.get(number_))
+    return makes.make_of(system.descr or "", system.object_id or "")

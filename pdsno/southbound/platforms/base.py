@@ -10,6 +10,7 @@ from typing import Any
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import normalise_mac
 from pdsno.domain.observations import Facts
+from pdsno.southbound.platforms.readings import Reading
 
 MAX_TEXT = 255
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[@-_]")
@@ -26,14 +27,21 @@ class Outputs:
     by_command: Mapping[str, str]
     is_unknown: Callable[[str], bool]
     problems: dict[str, str] = field(default_factory=dict)
+    read: Callable[[str, str], Reading] | None = None
+    """Reads a command's output instead of the platform's own reader: in a worker process."""
 
     def text(self, command: str) -> str | None:
         """Return what a command printed; None if the device does not know it."""
+        output = self.printed(command)
+        return None if output is None else output.strip()
+
+    def printed(self, command: str) -> str | None:
+        """Return the same with the blanks around it: in a table they may be columns."""
         output = self.by_command.get(command)
         if output is None:
             return None
-        output = _ANSI.sub("", output).strip()
-        return None if self.is_unknown(output) else output
+        output = _ANSI.sub("", output).replace("\r", "")
+        return None if self.is_unknown(output.strip()) else output
 
     def json(self, command: str) -> Any:  # noqa: ANN401 - what a device prints has any shape
         """Return a command's JSON; None (and a problem) if it is none."""
@@ -59,6 +67,10 @@ class Platform:
     detection command prints there. `unknown` matches what it prints for a command that it does
     not know. `parse` is pure, records what it could not read in `Outputs.problems`, and lets no
     output of a device raise anything but LookupError, TypeError, ValueError or AttributeError.
+    `session_commands` are sent once after log-in (no paging, wide lines). `readers` read one
+    command's output each, those of recordings that we do not send included; they run in worker
+    processes. `announced_by` matches an SSH version line or sysDescr of the platform.
+    `username_suffix` is what the platform takes after the user's name to set the terminal.
     """
 
     name: str
@@ -68,10 +80,25 @@ class Platform:
     recognised_by: re.Pattern[str]
     unknown: re.Pattern[str]
     parse: Callable[[Outputs, str, datetime], Facts]
+    session_commands: tuple[str, ...] = ()
+    readers: Mapping[str, Callable[[str], Reading]] = field(default_factory=dict)
+    announced_by: re.Pattern[str] | None = None
+    username_suffix: str = ""
 
-    def outputs(self, by_command: Mapping[str, str]) -> Outputs:
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Every command whose output is understood, the ones that are sent first."""
+        return tuple(dict.fromkeys((*self.commands, *self.readers)))
+
+    def outputs(
+        self,
+        by_command: Mapping[str, str],
+        read: Callable[[str, str], Reading] | None = None,
+    ) -> Outputs:
         """Wrap what a session printed."""
-        return Outputs(by_command=by_command, is_unknown=lambda t: bool(self.unknown.search(t)))
+        return Outputs(
+            by_command=by_command, is_unknown=lambda t: bool(self.unknown.search(t)), read=read
+        )
 
 
 def clean(value: object) -> str | None:

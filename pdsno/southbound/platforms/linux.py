@@ -8,6 +8,7 @@ from typing import Any
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
 from pdsno.domain.observations import ArpEntry, Facts, MacTableEntry
 from pdsno.southbound.platforms.base import Outputs, Platform, clean, clean_mac, listed, whole
+from pdsno.southbound.platforms.linux_recordings import RECORDINGS
 
 # By path where /sbin is not in the PATH of ordinary users.
 _HOSTNAME = "hostname"
@@ -260,4 +261,5 @@ PLATFORM = Platform(
         re.IGNORECASE,
     ),
     parse=parse,
+    readers=RECORDINGS,
 )

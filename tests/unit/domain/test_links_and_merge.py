@@ -134,12 +134,59 @@ def finder(*known: Device) -> object:
     return find
 
 
-def test_a_shared_mac_joins_across_namespaces_and_a_shared_address_does_not() -> None:
-    here = device("dev_own", namespace="zone-B", macs=(mac(1),), ips=("192.168.50.10",))
-    same = device("dev_x", namespace="zone-A", macs=(mac(1),), ips=("10.0.0.1",))
-    other = device("dev_y", namespace="zone-A", macs=(mac(2),), ips=("192.168.50.10",))
+def test_burnt_in_macs_join_across_namespaces_and_a_shared_address_does_not() -> None:
+    macs = (mac(1), mac(2))
+    here = device("dev_own", namespace="zone-B", macs=macs, ips=("192.168.50.10",))
+    same = device("dev_x", namespace="zone-A", macs=macs, ips=("10.0.0.1",))
+    other = device("dev_y", namespace="zone-A", macs=(mac(3),), ips=("192.168.50.10",))
     assert same_devices(same, finder(here)) == (here,)  # type: ignore[arg-type]
     assert same_devices(other, finder(here)) == ()  # type: ignore[arg-type]
+
+
+CLONED = "52:54:00:12:34:56"
+
+
+def test_one_mac_in_two_namespaces_is_no_proof() -> None:
+    here = device("dev_own", namespace="zone-B", macs=(CLONED,), ips=("192.168.50.10",))
+    clone = device("dev_x", namespace="zone-A", macs=(CLONED,), ips=("10.0.0.1",))
+    assert same_devices(clone, finder(here)) == ()  # type: ignore[arg-type]
+
+
+def guest(device_id: str, namespace: str, management_ip: str, **values: object) -> Device:
+    """A virtual router between 10.99.0.0/24 in one namespace and 10.88.0.0/24 in another."""
+    ports = (
+        interface("eth1", "52:54:00:00:00:01", "10.99.0.1/24"),
+        interface("eth2", "52:54:00:00:00:02", "10.88.0.1/24"),
+    )
+    known: dict[str, object] = {
+        "namespace": namespace,
+        "interfaces": ports,
+        "macs": tuple(p.mac for p in ports),
+        "ips": ("10.88.0.1", "10.99.0.1"),
+        "management_ip": management_ip,
+        "chassis_id": "52:54:00:00:00:01",
+        "name": "border",
+    }
+    return device(device_id, **{**known, **values})
+
+
+def test_a_virtual_router_reached_in_two_namespaces_at_addresses_of_its_own_is_one() -> None:
+    here = guest("dev_own", "zone-B", "10.88.0.1")
+    assert same_devices(guest("dev_x", "zone-A", "10.99.0.1"), finder(here)) == (here,)  # type: ignore[arg-type]
+
+
+def test_a_site_copied_whole_stays_two_sites() -> None:
+    here = guest("dev_own", "zone-B", "10.99.0.1", engine_id="80", ssh_host_key="rsa SHA256:a")
+    copy = guest("dev_x", "zone-A", "10.99.0.1", engine_id="80", ssh_host_key="rsa SHA256:a")
+    assert same_devices(copy, finder(here)) == ()  # type: ignore[arg-type]
+
+
+def test_a_cloned_serial_does_not_join_what_has_no_mac_in_common() -> None:
+    here = device("dev_own", macs=(mac(1),), serial="FOC1234X0AB", name="a")
+    clone = device("dev_x", macs=(mac(2),), serial="FOC1234X0AB", name="b")
+    found = device("dev_y", macs=(mac(1),), serial="FOC1234X0AB", name="a")
+    assert same_devices(clone, finder(here)) == ()  # type: ignore[arg-type]
+    assert same_devices(found, finder(here)) == (here,)  # type: ignore[arg-type]
 
 
 def test_an_address_joins_inside_its_namespace_when_one_side_has_no_mac() -> None:

@@ -66,8 +66,16 @@ def test_a_device_gets_an_id_of_our_own_and_keeps_it(nib: NIB) -> None:
 
 
 def test_one_router_reported_by_two_regions_is_one_device(nib: NIB) -> None:
-    in_a = host("dev_a", 1, ips=("10.99.0.2",), management_ip="10.99.0.2")
-    in_b = host("dev_b", 1, namespace="zone-B", ips=("10.255.2.1",), management_ip="10.255.2.1")
+    macs = (mac(1), mac(2))
+    in_a = host("dev_a", 1, macs=macs, ips=("10.99.0.2",), management_ip="10.99.0.2")
+    in_b = host(
+        "dev_b",
+        1,
+        namespace="zone-B",
+        macs=macs,
+        ips=("10.255.2.1",),
+        management_ip="10.255.2.1",
+    )
     apply(nib, "rc-a", report(in_a))
     apply(nib, "rc-b", report(in_b, region="zone-B"))
     (found,) = nib.all_devices()
@@ -85,13 +93,30 @@ def test_one_address_in_two_regions_is_two_devices(nib: NIB) -> None:
 
 def test_devices_that_turn_out_to_be_one_are_merged_and_the_old_id_still_resolves(nib: NIB) -> None:
     apply(nib, "rc-a", report(host("dev_a", 1)))
-    apply(nib, "rc-b", report(host("dev_b", 2, namespace="zone-B"), region="zone-B"))
+    in_b = host("dev_b", 2, namespace="zone-B", macs=(mac(2), mac(3)))
+    apply(nib, "rc-b", report(in_b, region="zone-B"))
     first, second = (d.device_id for d in nib.all_devices())
-    both = host("dev_a", 1, macs=(mac(1), mac(2)))
+    both = host("dev_a", 1, macs=(mac(1), mac(2), mac(3)))
     applied = apply(nib, "rc-a", report(both))
     (found,) = nib.all_devices()
     assert [nib.device(first), nib.device(second)] == [found, found]
     assert len(applied.absorbed) == 1
+    (merged,) = (e for e in nib.events() if e.event_type == "DEVICES_MERGED")
+    assert any("2 shared MACs" in reason for reason in merged.data["because"])
+
+
+def test_devices_that_their_reporter_tells_apart_stay_apart(nib: NIB) -> None:
+    macs = (mac(1), mac(2))
+    apply(nib, "lc-a", report(host("dev_1", 1, macs=macs), host("dev_2", 2, macs=macs)))
+    assert len(nib.all_devices()) == 2
+
+
+def test_a_reporter_that_lost_its_ids_finds_its_devices_again(nib: NIB) -> None:
+    apply(nib, "lc-a", report(host("dev_old", 1)))
+    (before,) = nib.all_devices()
+    apply(nib, "lc-a", report(host("dev_new", 1), is_full=True))
+    (after,) = nib.all_devices()
+    assert after.device_id == before.device_id
 
 
 def test_what_the_reporter_merged_is_merged_here(nib: NIB) -> None:

@@ -44,18 +44,27 @@ def test_each_platform_is_recognised_by_what_it_really_prints() -> None:
     assert platform_of(recorded_outputs("frr_router")[DETECTION_COMMAND]) is frr.PLATFORM
     assert platform_of(recorded_outputs("linux_switch")[DETECTION_COMMAND]) is linux.PLATFORM
     assert platform_of("sh: 1: show: not found") is linux.PLATFORM
-    assert platform_of("Cisco IOS Software, C3560") is None
+    assert platform_of("Whatever OS, release 7") is None
 
 
 def test_platforms_only_list_commands_that_read() -> None:
     readers = (
         *("show ", "cat /", "ip -j ", "/sbin/bridge -j fdb show", "hostname", "uname "),
-        *("/usr/sbin/lldpcli -f json0 show ", "vtysh -c 'show "),
+        *("/usr/sbin/lldpcli -f json0 show ", "vtysh -c 'show ", "display ", "admin show "),
     )
     for platform in PLATFORMS:
         for command in platform.commands:
-            assert command.startswith(readers), command
+            is_print = platform.name == "mikrotik_routeros" and " print" in command
+            assert command.startswith(readers) or is_print, command
+        for command in (*platform.commands, *platform.session_commands):
             assert not set(command) & set(";&|><`$\n"), command
+
+
+def test_a_session_sets_only_its_own_terminal() -> None:
+    harmless = ("terminal ", "set cli screen-", "screen-length ", "no pag", "set terminal ")
+    for platform in PLATFORMS:
+        for command in platform.session_commands:
+            assert command.startswith(harmless), command
 
 
 def test_a_recorded_frr_router_is_read() -> None:

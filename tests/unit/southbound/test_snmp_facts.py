@@ -84,7 +84,8 @@ def test_without_lldp_neighbours_are_not_told_and_with_an_empty_table_there_are_
             ("Juniper", "juniper_junos"),
         ),
         ("RouterOS CCR1009", "1.3.6.1.4.1.14988.1", ("MikroTik", "mikrotik_routeros")),
-        ("something of its own", "1.3.6.1.4.1.12356.101", ("Fortinet", None)),
+        ("something of its own", "1.3.6.1.4.1.12356.101", ("Fortinet", "fortinet")),
+        ("something of its own", "1.3.6.1.4.1.28557.1", ("Hillstone", None)),
         ("", "", (None, None)),
     ],
 )

@@ -61,6 +61,40 @@ def test_a_failed_command_is_named_with_its_outcome(error: Exception, outcome: O
     assert failed.value.__cause__ is error
 
 
+class PagingConnection(FakeConnection):
+    """Prints a page at a time, and waits for a key between them."""
+
+    def __init__(self, *pages: str) -> None:
+        super().__init__()
+        self._pages = list(pages)
+
+    def send_command(self, command: str, *, read_timeout: float, expect_string: str = "") -> str:
+        assert read_timeout > 0
+        assert expect_string
+        self.sent.append(command)
+        return self._pages.pop(0)
+
+    def write_channel(self, keys: str) -> None:
+        self.sent.append(keys)
+
+    def read_until_pattern(self, pattern: str, *, read_timeout: float) -> str:
+        assert pattern
+        assert read_timeout > 0
+        return self._pages.pop(0)
+
+    def strip_prompt(self, output: str) -> str:
+        return output.removesuffix("sw1>")
+
+
+def test_all_pages_of_an_output_are_read() -> None:
+    connection = PagingConnection(
+        "one\ntwo\n --More-- ", "\r        \rthree\n--More--", "\r \rfour\nsw1>"
+    )
+    opened = ReadOnlySession(connection, SshOptions(), until="sw1>")  # type: ignore[arg-type]
+    assert opened.send("show version").split() == ["one", "two", "three", "four"]
+    assert connection.sent == ["show version", " ", " "]
+
+
 def chained(outer: Exception, inner: Exception) -> Exception:
     outer.__cause__ = inner
     return outer

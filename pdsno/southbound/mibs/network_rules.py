@@ -1,0 +1,313 @@
+"""Rules for routers, switches and radios, from what their systems really announce.
+
+The first that fits wins: the more particular stand above.
+"""
+
+from pdsno.domain.entities import DeviceType
+from pdsno.southbound.mibs.rules import Rule, rule
+
+_FIREWALL, _ENDPOINT = DeviceType.FIREWALL, DeviceType.ENDPOINT
+_SERVER, _SWITCH = DeviceType.SERVER, DeviceType.SWITCH
+
+_V = r"[Vv]?(?P<version>\d[^\s,;]*)"
+
+NETWORK: tuple[Rule, ...] = (
+    rule("FRRouting", "frr", r"FRRouting (?P<version>\S+)|\bFRR\b"),
+    # Cisco
+    rule("Cisco", "cisco_xr", r"Cisco IOS XR Software.*?Version (?P<version>[\w.]+)"),
+    rule("Cisco", "cisco_nxos", r"Cisco (?:NX-OS|Nexus Operating).*?Version (?P<version>[^\s,]+)"),
+    rule(
+        "Cisco",
+        "cisco_xe",
+        r"(?:IOS-?XE|IOS XE|CAT\w*L3K|LINUX_IOSD).*?Version (?P<version>[^\s,]+)",
+    ),
+    rule(
+        "Cisco",
+        "cisco_ios",
+        r"Cisco (?:IOS|Internetwork Operating System) Software(?:.*?Version (?P<version>[^\s,]+))?",
+    ),
+    rule(
+        "Cisco",
+        "cisco_ios",
+        r"(?s)^IOS \(tm\).*?Version (?P<version>[^\s,]+)",
+        oids="9",
+    ),
+    rule(
+        "Cisco",
+        "cisco_catos",
+        r"Cisco Systems,? (?:Inc\.? )?(?P<hint>WS-\S+).*?Version (?P<version>[^\s,]+)",
+    ),
+    rule(
+        "Cisco",
+        "cisco_asa",
+        r"Cisco Adaptive Security Appliance Version (?P<version>\S+)",
+        kind=_FIREWALL,
+    ),
+    rule(
+        "Cisco",
+        "cisco_ftd",
+        r"Cisco (?:Firepower|Secure Firewall).*?Version (?P<version>[^\s,]+)",
+        kind=_FIREWALL,
+    ),
+    rule("Cisco", "cisco_asa", r"Cisco PIX.*?Version (?P<version>[^\s,]+)", kind=_FIREWALL),
+    rule("Cisco", "cisco_wlc", r"^Cisco Controller"),
+    rule(
+        "Cisco",
+        "cisco_s300",
+        oids="9.6.1",
+        more=(r"\b(?P<hint>(?:S[FGRLX]{1,2}\d|CBS|C1[23]00|SRW|SLM|SGE)[\w-]*)",),
+    ),
+    rule("Cisco Meraki", "cisco_meraki", oids="29671", more=(r"Meraki (?P<model>\S+)",)),
+    # Arista, Juniper
+    rule(
+        "Arista",
+        "arista_eos",
+        r"Arista Networks EOS version (?P<version>\S+)",
+        more=(r"running on an? Arista \w+ (?P<hint>\S+)",),
+    ),
+    rule(
+        "Juniper",
+        "juniper_junos",
+        r"Juniper Networks.*? (?P<model>v?srx\S*) .*?JUNOS (?P<version>[^\s,]+)",
+        kind=_FIREWALL,
+    ),
+    rule(
+        "Juniper",
+        "juniper_junos",
+        r"Juniper Networks, Inc\.,? (?P<model>\S+) .*?JUNOS(?: Evolved)? (?P<version>[^\s,]+)",
+    ),
+    rule("Juniper", "juniper_junos", r"JUNOS(?: Software Release)? \[?(?P<version>[^\s,\]]+)"),
+    rule(
+        "Juniper",
+        "juniper_screenos",
+        oids="3224",
+        more=(
+            r"^(?P<hint>\S+) version (?P<version>\S+)",
+            r"SN: (?P<serial>\w+)",
+        ),
+        kind=_FIREWALL,
+    ),
+    rule(
+        "Juniper",
+        "trapeze",
+        oids="14525",
+        more=(r"Inc\.?,? (?P<model>\S+) (?P<version>\d\S+)",),
+    ),
+    # MikroTik, Vyatta and its children
+    rule(
+        "MikroTik",
+        "mikrotik_routeros",
+        r"RouterOS(?: (?P<version>\d+\.[\w.]+))?(?: (?P<model>\S*[A-Za-z]\S*.*))?",
+    ),
+    rule(
+        "MikroTik",
+        "mikrotik_swos",
+        r"^(?P<model>\S+) SwOS v(?P<version>\S+)",
+        kind=_SWITCH,
+    ),
+    rule(
+        "Ubiquiti",
+        "ubiquiti_edge",
+        r"EdgeOS v?(?P<version>\d+\.\d+\.\d+)",
+    ),
+    rule("VyOS", "vyos", r"VyOS (?P<version>\S+)"),
+    rule("Vyatta", "vyatta_vyos", r"Vyatta (?:unknown\S*|(?P<version>\S+))"),
+    # Huawei, H3C and Comware under HP's name
+    rule(
+        "Huawei",
+        "huawei_vrp",
+        r"(?:VRP \(R\)|Huawei).*?Version (?P<version>[\d.]+)",
+        more=(
+            r"Version [\d.]+ \(?(?:\S+ )?(?P<release>V\d+R\w+)",
+            r"(?:^|(?:Huawei|HUAWEI) )(?P<model>[A-Z]\S*\d\S*) Huawei Versatile",
+            r"\((?P<hint>[A-Z]\S*\d\S*) V\d+R",
+        ),
+    ),
+    rule("Huawei", "huawei_ibmc", oids="2011.2.235", kind=_SERVER),
+    rule("Huawei", "huawei_oceanstor", oids="2011.2.91", kind=_SERVER),
+    rule("Huawei", None, oids="2011.6", kind=_ENDPOINT),
+    rule(
+        "Huawei",
+        "huawei_vrp",
+        oids="2011.2",
+        more=(r"^(?:HUAWEI |Quidway )?(?P<hint>[A-Z][\w-]*\d[\w-]*)$",),
+    ),
+    rule(
+        "HPE",
+        "hp_comware",
+        r"^(?:HPE?|Hewlett).*?Version (?P<version>[\d.]+,? Release \w+)",
+        more=(
+            r"Release \w+ HPE? (?P<hint>.+?)(?: Copyright|$)",
+            r"^HPE? (?P<hint>\S+ Switch) Software",
+        ),
+    ),
+    rule(
+        "H3C",
+        "hp_comware",
+        r"(?:Comware|H3C).*?Version (?P<version>(?:[\d.]+,? )?Release \w+)",
+        more=(
+            r"(?:Software|^)\s*H3C (?:Switch )?(?P<hint>[A-Z][\w-]*\d[\w-]*)",
+            r"Software (?P<hint>[A-Z][\w-]*\d[\w-]*)\. Product",
+        ),
+    ),
+    rule("3Com", "hp_comware", r"^3Com (?P<hint>.+?) Software Version (?P<version>[^\s,]+)"),
+    # HP and Aruba
+    rule(
+        "Aruba",
+        "aruba_osswitch",
+        r"^Aruba .*?revision (?P<version>[A-Z]{1,2}\.[\w.]+)",
+        more=(r"^Aruba (?P<hint>.+?),? revision",),
+    ),
+    rule(
+        "HPE",
+        "hp_procurve",
+        r"revision (?P<version>[A-Z]{1,2}\.[\w.]+)",
+        oids="11.2.3.7",
+        more=(r"^(?:HPE?|ProCurve|Hewlett[- ]Packard) (?P<hint>.+?),? revision",),
+    ),
+    rule(
+        "Aruba",
+        "aruba_aoscx",
+        oids="47196.4.1",
+        more=(r"^Aruba (?P<hint>.+?)\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)",),
+    ),
+    rule(
+        "Aruba",
+        "aruba_os",
+        oids="14823",
+        more=(r"MODEL: (?P<model>[^),]+)", r"Version (?P<version>\d[\w.-]*)"),
+    ),
+    # Extreme and what it bought; Brocade and Ruckus
+    rule(
+        "Extreme Networks",
+        "extreme_exos",
+        r"(?:ExtremeXOS|Switch Engine) \((?P<hint>[^)]+)\) version (?P<version>\S+)",
+    ),
+    rule(
+        None,
+        "extreme_ers",
+        r"(?P<hint>(?:Ethernet (?:Routing|Switch)|BayStack|Virtual Services) .*?)\s+HW:.*?"
+        r"SW:v?(?P<version>\S+)",
+    ),
+    rule(None, "extreme_vsp", r"^(?P<hint>(?:VSP|ERS)\S+) \((?P<version>\d[\w.]+)\)"),
+    rule("Extreme Networks", "extreme_vsp", oids="2272"),
+    rule(
+        "Enterasys",
+        "enterasys",
+        oids="5624 52",
+        more=(r"Rev\s+(?P<version>\d[\w.]+)", r"(?:Inc\.|Networks) (?P<hint>\S*\d\S*)"),
+    ),
+    rule(
+        None,
+        "brocade_nos",
+        r"Network Operating System Software Version (?P<version>[\w.]*\w)",
+        more=(r"(?P<hint>BR-VDX\w+|VDX\w+)",),
+    ),
+    rule(
+        "Ruckus",
+        "ruckus_fastiron",
+        r"Ruckus.*?IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
+        more=(r"Inc\.,? (?P<hint>[^,]+), IronWare",),
+    ),
+    rule(
+        None,
+        "ruckus_fastiron",
+        r"IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
+        more=(r"Inc\.,? (?P<hint>[^,]+), IronWare",),
+    ),
+    rule("Brocade", "brocade_fos", oids="1588.2.1.1", kind=_SWITCH),
+    # Dell
+    rule(
+        "Dell",
+        "dell_force10",
+        r"Application Software Version: (?P<version>\S+) Series: (?P<hint>\S+)",
+    ),
+    rule(
+        "Dell",
+        "dell_os10",
+        r"OS10.*?OS Version: (?P<version>[\d.]*\d)(?:.*?System Type: (?P<hint>\S+))?",
+    ),
+    rule("Dell", "dell_idrac", oids="674.10892", kind=_SERVER),
+    rule(
+        "Dell",
+        "dell_powerconnect",
+        oids="674.10895",
+        more=(r"(?P<hint>[A-Z]*\d{4}\S*), (?P<version>\d[\d.]+\d)", r"(?P<hint>[A-Z]*\d{4}\S*)"),
+    ),
+    # Telecoms
+    rule(
+        "Nokia",
+        "alcatel_sros",
+        r"TiMOS-(?P<version>[\w.-]+) \S+ (?:Nokia|ALCATEL) (?P<hint>\S+(?: \S+)?)",
+    ),
+    rule(
+        "Alcatel-Lucent",
+        "alcatel_aos",
+        r"Alcatel-Lucent (?:Enterprise )?(?P<hint>OS\S+) (?P<version>\d[\w.]+)",
+    ),
+    rule(
+        "ADTRAN",
+        "adtran_os",
+        oids="664",
+        more=(r"^(?P<hint>[^,]+), Version: (?P<version>[\w.]+)",),
+    ),
+    rule(
+        "ZTE",
+        "zte_zxros",
+        r"ZX[A-Z]+\d|ZTE",
+        oids="3902",
+        more=(r"Version: (?P<version>\w[\w.]+)", r"ZXR10\s+(?P<model>[\w-]*\d[\w-]*)"),
+    ),
+    rule("BDCOM", "bdcom", r"BDCOM\(tm\) (?P<hint>\S+) Software, Version (?P<version>\S+)"),
+    rule(
+        "Ruijie",
+        "ruijie_os",
+        oids="4881",
+        more=(r"\((?P<hint>[A-Z][^)]*\d[^)]*)\)",),
+    ),
+    rule(
+        None,
+        None,
+        r"^\s*(?P<hint>\S+) Device, Compiled.*?SoftWare (?:Package )?Version (?:\S+_)?"
+        r"(?P<version>\d\S*)",
+        more=(r"serial number (?P<serial>\w+)",),
+    ),
+    # The small and the open
+    rule("Mellanox", "mellanox_mlnxos", r"Mellanox (?P<hint>[^,\s]+).*?SWv(?P<version>\S+)"),
+    rule("Cumulus", "cumulus_linux", r"Cumulus[- ]Linux (?P<version>\S+)"),
+    rule(
+        None,
+        "sonic",
+        r"SONiC Software Version: (?:SONiC\.)?(?P<version>\S+)(?:.*?HwSku: (?P<model>\S+))?",
+    ),
+    rule("Allied Telesis", "allied_telesis_awplus", r"AW\+ v(?P<version>\S+)"),
+    rule(
+        "D-Link",
+        "dlink_ds",
+        oids="171",
+        more=(r"\b(?P<hint>D[A-Z]{2}-[\w/-]+)", r"(?:Firmware|Version|Ver\.?)\W+" + _V),
+    ),
+    rule("Zyxel", "zyxel_os", oids="890", more=(r"^(?P<hint>[A-Z]{2,}[\w-]*\d[\w-]*)",)),
+    rule(
+        "TP-Link",
+        "tplink_jetstream",
+        oids="11863",
+        more=(r"\b(?P<hint>(?:TL-|T|SG|EAP)\w*\d[\w-]*)",),
+    ),
+    rule(
+        "NETGEAR",
+        "netgear_prosafe",
+        oids="4526",
+        more=(
+            r"\b(?P<hint>(?:[A-Z]{1,3}SM?|M)\d{3,4}[\w-]*)",
+            r", (?P<version>\d+\.[\d.]+\d)",
+        ),
+    ),
+    rule(
+        "Ubiquiti",
+        "ubiquiti_edgeswitch",
+        r"^(?P<hint>(?:EdgeSwitch|USW?-|US-?\d|UniFi).*?), (?P<version>\d[\w.]+), Linux",
+    ),
+    rule("Ubiquiti", "ubiquiti_unifi", r"^(?P<hint>U[A-Z0-9][\w-]+) (?P<version>\d+\.\d+\.\d\S*)$"),
+    rule("Ubiquiti", "ubiquiti_airos", oids="41112.1.4 10002"),
+)

@@ -1,0 +1,54 @@
+"""How many wrong merges and splits a network full of traps gives, and how long it takes."""
+
+import time
+
+import pytest
+
+from pdsno.domain.observations import Facts, Sighting
+from pdsno.domain.resolve import resolve
+from tests.unit.domain.builders import Site
+from tests.unit.domain.identity_world import World, make_world, score
+
+
+def split_up(world: World) -> tuple[list[Sighting], list[Facts]]:
+    return (
+        [f for f in world.findings if isinstance(f, Sighting)],
+        [f for f in world.findings if isinstance(f, Facts)],
+    )
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("has_segments", [False, True])
+def test_ten_thousand_findings_are_resolved_in_seconds(*, has_segments: bool) -> None:
+    world = make_world(has_segments=has_segments)
+    sightings, facts = split_up(world)
+    started = time.perf_counter()
+    found = resolve("zone-A", sightings, facts)
+    took_s = time.perf_counter() - started
+    result = score(world, found)
+    site = Site(covered=["10.0.0.0/8"])
+    site.cycle(*world.findings)
+    started = time.perf_counter()
+    delta = site.cycle(*world.findings)
+    cycle_s = time.perf_counter() - started
+    print(
+        f"\n{len(world.findings)} findings of {world.size} devices: {result.found} found, "
+        f"{len(result.merges)} false merges, {sum(result.splits.values())} split "
+        f"{dict(result.splits)} in {took_s:.2f} s; second cycle {cycle_s:.2f} s, "
+        f"{len(delta.changed)} changed"
+    )
+    assert result.merges == ()
+    assert delta.changed == ()
+    assert took_s < 5
+
+
+@pytest.mark.bench
+def test_time_grows_with_the_findings_not_with_their_square() -> None:
+    times_s = []
+    for devices in (500, 4000):
+        sightings, facts = split_up(make_world(devices=devices, findings=devices * 10))
+        started = time.perf_counter()
+        resolve("zone-A", sightings, facts)
+        times_s.append(time.perf_counter() - started)
+        print(f"\n{devices} devices, {devices * 10} findings: {times_s[-1]:.2f} s")
+    assert times_s[1] < 8 * times_s[0] * 3
