@@ -20,7 +20,7 @@ from pdsno.controllers.base_controller import Options
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
-from pdsno.discovery.cycle import DiscoveryCycleResult, ReportState, full_report, record_cycle
+from pdsno.discovery.cycle import DiscoveryCycleResult, ReportState, record_cycle
 from pdsno.discovery.observe import Observations, observe
 from pdsno.discovery.targets import plan_targets
 from pdsno.domain.errors import Refusal, RefusedError
@@ -36,6 +36,7 @@ from pdsno.domain.messages import (
 )
 from pdsno.domain.policy import LocalPolicy, is_inside
 from pdsno.domain.ports import NIB
+from pdsno.domain.reports import as_snapshot
 from pdsno.southbound.credentials import Credentials
 
 log = structlog.get_logger()
@@ -226,7 +227,7 @@ class LocalController(MemberController):
                 finished_at=now,
                 coverage=(),
             )
-            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(full_report(tx, head)))
+            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(as_snapshot(tx, head)))
 
     # --- what comes down ---------------------------------------------------------------------
 

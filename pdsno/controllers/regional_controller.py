@@ -35,7 +35,7 @@ from pdsno.domain.messages import (
 )
 from pdsno.domain.policy import RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.domain.reports import in_parts
+from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
 from pdsno.intake.reports import ReportIntake
 from pdsno.policy.distribute import for_region
 
@@ -161,6 +161,8 @@ class RegionalController(MemberController):
 
         def apply(tx: NIBTransaction) -> None:
             summary = intake.apply(tx, message.sender_id, report).summary(report)
+            if is_first_of_stream(tx):
+                summary = as_snapshot(tx, summary)
             for part in in_parts(summary):
                 tx.enqueue(
                     MessageType.DISCOVERY_SUMMARY,
@@ -194,10 +196,8 @@ class RegionalController(MemberController):
                 started_at=now,
                 finished_at=now,
                 coverage=(),
-                devices=tx.all_devices(),
-                is_full=True,
             )
-            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(report))
+            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(as_snapshot(tx, report)))
 
     # --- what comes down ---------------------------------------------------------------------
 

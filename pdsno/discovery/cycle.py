@@ -21,7 +21,7 @@ from pdsno.domain.links import derive_links
 from pdsno.domain.messages import DiscoveryReport, MessageType
 from pdsno.domain.observations import AddressOutcome, Outcome
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.domain.reports import in_parts
+from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
 from pdsno.domain.resolve import resolve
 
 KEEP_CYCLES = 10
@@ -126,6 +126,8 @@ def record_cycle(
             seen=delta.seen,
             absorbed=delta.absorbed,
         )
+        if is_first_of_stream(tx):
+            report = as_snapshot(tx, report)
         for part in in_parts(report):
             tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part), correlation_id=cycle_id)
         tx.append_event(_completed(observations, cycle_id, local_controller, region, now))
@@ -149,20 +151,6 @@ def record_cycle(
         notes=observations.notes,
         is_complete=observations.is_complete,
         report=ReportState.QUEUED,
-    )
-
-
-def full_report(tx: NIBTransaction, report: DiscoveryReport) -> DiscoveryReport:
-    """Return the report as a snapshot of everything in the NIB."""
-    return DiscoveryReport(
-        cycle_id=report.cycle_id,
-        region=report.region,
-        local_controller=report.local_controller,
-        started_at=report.started_at,
-        finished_at=report.finished_at,
-        coverage=report.coverage,
-        devices=tx.all_devices(),
-        is_full=True,
     )
 
 

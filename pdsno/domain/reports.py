@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pdsno.domain.messages import DiscoveryReport
+from pdsno.domain.ports import NIBTransaction
 
 MOST_DEVICES = 500
 """Devices in one message: with their interfaces some hundred kilobytes, far below the limit."""
@@ -25,3 +26,17 @@ def in_parts(report: DiscoveryReport, most: int = MOST_DEVICES) -> Iterator[Disc
             absorbed=report.absorbed if is_first else (),
             seen=report.seen if is_last else (),
         )
+
+
+def is_first_of_stream(tx: NIBTransaction) -> bool:
+    """Tell, once for each stream, that no report went into it before.
+
+    The first one is a snapshot: the parent may know us from a stream of an earlier database, under
+    device IDs that we do not use any more.
+    """
+    return tx.next_number(f"reports:{tx.outbox_tail().stream_id}") == 1
+
+
+def as_snapshot(tx: NIBTransaction, report: DiscoveryReport) -> DiscoveryReport:
+    """Return the report with everything that the NIB has."""
+    return replace(report, devices=tx.all_devices(), seen=(), absorbed=(), is_full=True)

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdsno.domain.messages import Absorbed, DiscoveryReport
-from pdsno.domain.reports import in_parts
+from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
+from pdsno.nib import NIBStore
 from tests.unit.domain.builders import NOW, device
 
 
@@ -36,3 +37,16 @@ def test_the_parts_together_are_the_report(count: int, most: int) -> None:
 
 def test_a_snapshot_is_never_split_for_it_names_all_there_is() -> None:
     assert list(in_parts(report(9, is_full=True), 2)) == [report(9, is_full=True)]
+
+
+def test_the_first_report_of_a_stream_is_a_snapshot_and_only_the_first() -> None:
+    nib = NIBStore("memory://")
+    with nib.transaction() as tx:
+        tx.put_device(device("dev_known"), expected_version=None)
+        assert is_first_of_stream(tx)
+        snapshot = as_snapshot(tx, report(0))
+    with nib.transaction() as tx:
+        assert not is_first_of_stream(tx)
+    assert [d.device_id for d in snapshot.devices] == ["dev_known"]
+    assert snapshot.is_full
+    nib.close()

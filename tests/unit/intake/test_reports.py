@@ -215,3 +215,14 @@ def test_whatever_the_transport_does_each_message_applies_once_and_in_order(
     for seq in [*arrivals, 1, 2, 3, 4, 5, 6]:
         take_in(nib, message(seq), lambda _, seq=seq: applied.append(seq), is_snapshot=False)  # type: ignore[misc]
     assert applied == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_reporter_that_lost_its_database_is_recognised_by_its_first_snapshot(nib: NIB) -> None:
+    apply(nib, "lc-a", report(host("dev_old1", 1), host("dev_old2", 2)))
+    before = {d.macs: d.device_id for d in nib.all_devices()}
+    apply(nib, "lc-a", report(host("dev_new1", 1), host("dev_new2", 2), is_full=True))
+    assert {d.macs: d.device_id for d in nib.all_devices()} == before
+    gone = host("dev_new2", 2, status=DeviceStatus.INACTIVE)
+    apply(nib, "lc-a", report(gone))
+    statuses = {d.macs: d.status for d in nib.all_devices()}
+    assert statuses == {(mac(1),): DeviceStatus.ACTIVE, (mac(2),): DeviceStatus.INACTIVE}
