@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,6 +23,7 @@ from pydantic import (
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role, check_controller_id, check_region
 from pdsno.domain.policy import check_subnet
+from pdsno.strict_yaml import StrictYamlError, load_strict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -146,42 +146,19 @@ class BrokerNodeSettings(_Strict):
         return self
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without repeated keys, which would silently let the last one win."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[object, object]:
-    seen: list[object] = []
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"`{key}` is there twice", key_node.start_mark
-            )
-        seen.append(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def _read(path: Path) -> dict[str, object]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        values, _ = load_strict(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"cannot read settings {path}: {error.strerror}"
-        raise InputError(msg) from error
-    except yaml.MarkedYAMLError as error:
-        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"settings {path}{place}: {error.problem or 'not YAML'}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"settings {path} are not YAML: {' '.join(str(error).split())}"
-        raise InputError(msg) from error
+        raise InputError(f"cannot read settings {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"settings {path}: not UTF-8 text") from error
+    except StrictYamlError as error:
+        raise InputError(f"settings {path}: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
-        msg = f"settings {path} must be a mapping of names to values"
-        raise InputError(msg)
+        raise InputError(f"settings {path} must be a mapping of names to values")
     return values
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ Examples:
   pdsno discover 192.0.2.0/24                     who is there: ARP and ping
   pdsno discover 192.0.2.0/24 --query             and what it is, by SNMP community 'public'
   pdsno discover 10.1.0.0/24 10.2.0.0/24 --query --credentials devices.yml -o json
+  pdsno discover 10.1.0.0/24 --explain 10.1.0.1   why it is one device
 
 \b
 Before you raise --rate: a switch port with Dynamic ARP Inspection is shut down at
@@ -66,6 +68,14 @@ class Rate:
     pps: float | None
 
 
+def _address(text: str | None) -> str | None:
+    """Return an address as the records have it, or fail before anything is sent."""
+    try:
+        return None if text is None else str(ip_address(text))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no IP address") from error
+
+
 @click.command(epilog=HELP_EPILOG)
 @click.argument("subnets", metavar="CIDR...", nargs=-1, required=True)
 @click.option("--interface", metavar="IF", help="Ask on this interface (default: by address).")
@@ -88,6 +98,13 @@ class Rate:
 )
 @click.option("--exclude", metavar="CIDR", multiple=True, help="Never probe these; repeatable.")
 @click.option("--force", is_flag=True, help="Allow subnets larger than a /16.")
+@click.option(
+    "--explain",
+    "explained",
+    metavar="IP",
+    callback=lambda _ctx, _parameter, value: _address(value),
+    help="Say why what answers at IP is one device, by which evidence (asks for facts).",
+)
 @click.option("--no-names", is_flag=True, help="Do not look names up in the local resolver.")
 @output_option
 @click.pass_context
@@ -103,15 +120,17 @@ def discover(  # noqa: PLR0913 - one parameter per option
     methods: tuple[str, ...],
     exclude: tuple[str, ...],
     force: bool,
+    explained: str | None,
     no_names: bool,
     output: OutputFormat,
 ) -> None:
     """Sweep subnets once and show who answers; no controller needed."""
-    from pdsno.cli.discover_view import resolver_names, show_sweeps, sweep_rows
+    from pdsno.cli.discover_view import explain_address, resolver_names, show_sweeps, sweep_rows
     from pdsno.discovery.observe import observe
     from pdsno.discovery.targets import plan_targets
     from pdsno.domain.observations import Method
 
+    query = query or explained is not None
     targets = plan_targets(subnets, exclude=exclude, force=force)
     credentials = gather_credentials(credentials_file, communities)
     with _stop_on_interrupt() as stop, _progress_shown() as show:
@@ -128,6 +147,9 @@ def discover(  # noqa: PLR0913 - one parameter per option
         )
     names = {} if no_names or stop.is_set() else resolver_names(seen)
     show_sweeps(sweep_rows(seen, names, with_facts=query), output)
+    if explained is not None:
+        for line in explain_address(seen, explained):
+            click.echo(line, err=output is not OutputFormat.TABLE)
     for note in seen.notes:
         click.echo(f"pdsno: note: {note}", err=True)
     if stop.is_set():

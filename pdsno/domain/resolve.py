@@ -4,6 +4,7 @@ Facts are clustered by scored evidence (see `judgement`), then every sighting is
 device whose it is (see `attribution`). Order and repetition of the findings do not matter.
 """
 
+import ipaddress
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -181,8 +182,8 @@ def _most_telling_first(evidence: Evidence) -> tuple[int, str, str]:
 def management_ip(facts: Iterable[Facts], sightings: Iterable[Sighting]) -> str | None:
     """Return the address to reach a device by: one that answered, a loopback's if there is one.
 
-    A loopback survives the loss of any one link. Among equals the smallest as text, so that the
-    choice does not wander from cycle to cycle.
+    A loopback survives the loss of any one link. Among equals the lowest, so that the choice does
+    not wander from cycle to cycle.
     """
     facts = list(facts)
     answered = {f.address for f in facts} | {s.address for s in sightings}
@@ -196,8 +197,13 @@ def management_ip(facts: Iterable[Facts], sightings: Iterable[Sighting]) -> str 
     queried = {f.address for f in facts}
     for choice in (answered & loopbacks, queried, answered):
         if choice:
-            return min(choice)
+            return min(choice, key=_by_number)
     return None
+
+
+def _by_number(address: str) -> tuple[int, int]:
+    parsed = ipaddress.ip_address(address)
+    return (parsed.version, int(parsed))
 
 
 def merge_observed(devices: Sequence[ObservedDevice]) -> ObservedDevice:

@@ -1,8 +1,4 @@
-"""YAML and JSON read strictly, with the place of every fault.
-
-Refused: duplicate keys (the last one would win in silence), aliases and merge keys (a small file
-could grow without end), tags, anything that JSON cannot hold.
-"""
+"""YAML and JSON as typed documents, with the place of every fault."""
 
 import dataclasses
 import difflib
@@ -15,43 +11,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pdsno.domain.errors import InputError
+from pdsno.strict_yaml import load_strict
 
 T = TypeVar("T")
 
 Path = tuple[str | int, ...]
-
-_MOST_BYTES = 1024 * 1024
-_PLAIN_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")
-)
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, without what makes YAML surprising."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise InputError(f"line {mark.line + 1}: aliases (*name) are not allowed: write it out")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        if node is not None and node.tag not in _PLAIN_TAGS:
-            line = node.start_mark.line + 1
-            what = node.tag.removeprefix("tag:yaml.org,2002:")
-            raise InputError(f"line {line}: a {what} is not allowed here: put it in quotes")
-        if isinstance(node, yaml.MappingNode):
-            _refuse_repeats(node)
-        return node
-
-
-def _refuse_repeats(node: yaml.MappingNode) -> None:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise InputError(f"line {line}: a key must be plain text")
-        if key.value in seen:
-            raise InputError(f"line {line}: {key.value!r} stands twice")
-        seen.add(key.value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,28 +47,8 @@ def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
 
 def parse(text: str) -> Document:
     """Return YAML (of which JSON is a part) as plain values. Raises InputError with the line."""
-    if len(text.encode(errors="replace")) > _MOST_BYTES:
-        raise InputError(f"larger than {_MOST_BYTES // 1024} KiB")
-    try:
-        root, value = _load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise InputError(f"{line}{error.problem or 'not YAML'}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise InputError("nested too deeply") from error
+    value, root = load_strict(text)
     return Document(value=value, root=root)
-
-
-def _load(text: str) -> tuple[yaml.Node | None, object]:
-    loader = _Loader(text)
-    try:
-        root = loader.get_single_node()
-        return root, None if root is None else loader.construct_document(root)
-    finally:
-        loader.dispose()
 
 
 def typed(document: Document, adapter: TypeAdapter[T], form: type[T]) -> T:

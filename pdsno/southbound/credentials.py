@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-import yaml
 
 from pdsno.domain.errors import InputError
+from pdsno.strict_yaml import StrictYamlError, load_strict
 
 log = structlog.get_logger()
 
@@ -98,12 +98,11 @@ def load_credentials(path: str | Path) -> Credentials:
     if is_open:
         log.warning("credentials_world_readable", path=str(path), remedy=f"chmod 600 {path}")
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        # The parser's own text quotes the file: it may quote a password.
-        raise InputError(f"{path}{place}: not YAML") from error
+        document, _ = load_strict(text)
+    except StrictYamlError as error:
+        place = f", line {error.line}" if error.line else ""
+        # The reader's own text quotes the file: it may quote a password.
+        raise InputError(f"{path}{place}: not YAML, or a key stands twice") from error
     try:
         return parse_credentials(document)
     except InputError as error:

@@ -38,7 +38,7 @@ TOPOLOGIES = {
 }
 SETTINGS = {
     "unknown field": ("role: global\nrole_: x", "`role_` is no setting; did you mean `role`?"),
-    "duplicate key": ("role: global\nrole: local", "line 2: `role` is there twice"),
+    "duplicate key": ("role: global\nrole: local", "line 2: 'role' stands twice"),
     "wrong type": ("role: global\nrest_port: abc", "`rest_port` must be a whole number, not 'abc'"),
     "impossible port": ("role: global\nrest_port: 70000", "less than or equal to 65535"),
     "unknown role": ("role: king", "`role` must be global, regional or local, not 'king'"),

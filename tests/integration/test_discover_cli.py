@@ -24,6 +24,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         (["127.0.0.0/30", "--rate", "fast"], "neither a number of packets a second nor 'max'"),
         (["127.0.0.0/30", "--interface", "nope0"], "interface 'nope0' is not up"),
         (["127.0.0.0/30", "--method", "smoke"], "'smoke' is not one of"),
+        (["127.0.0.0/30", "--explain", "here"], "'here' is no IP address"),
         (["127.0.0.0/30", "--query", "--credentials", "/nowhere.yml"], "/nowhere.yml: cannot read"),
         ([], "Missing argument"),
     ],
@@ -60,6 +61,16 @@ def test_a_host_is_swept_and_queried_by_its_own_credentials(
     assert (host["ip"], host["methods"]) == ("127.0.0.2", ["icmp"])
     # The agent listens on 127.0.0.1 alone.
     assert host["outcome"] == "answered ICMP; SNMP timeout"
+
+
+def test_explain_says_why_it_is_one_device_or_what_came_of_asking(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = ["discover", "127.0.0.0/30", "--no-names", "--snmp-community", "none", "--explain"]
+    assert main([*args, "127.0.0.2"]) == 0
+    assert "127.0.0.2 is of one device with 127.0.0.2" in capsys.readouterr().out
+    assert main([*args, "127.0.0.9"]) == 0
+    assert "127.0.0.9: no device; was not asked" in capsys.readouterr().out
 
 
 def test_query_shows_all_facts_with_their_sources(

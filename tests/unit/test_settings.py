@@ -48,7 +48,7 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (LOCAL.replace("zone-A\n", "global\n", 1), "cannot name a region"),
         (GLOBAL + "colour: blue\n", "`colour`"),
         (GLOBAL + "rest_port: 0\n", "`rest_port`"),
-        (GLOBAL + "role: local\n", "is there twice"),
+        (GLOBAL + "role: local\n", "stands twice"),
         (GLOBAL + "listen: 10.0.0.1\n", "plain_transport"),
         (GLOBAL + "controller_id: a/b\n", "controller ID"),
         ("- a\n", "must be a mapping"),

@@ -22,7 +22,7 @@ def locked(path: Path) -> dict[str, str]:
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_every_locked_package_has_a_version_and_hashes(path: Path) -> None:
     entries = locked(path)
-    assert len(entries) > 20
+    assert len(entries) > 5
     for name, entry in entries.items():
         assert re.fullmatch(r"[a-z0-9-]+==[\w.]+", name)
         assert "--hash=sha256:" in entry
@@ -34,8 +34,8 @@ def test_locks_name_no_index_and_no_place(path: Path) -> None:
 
 
 def test_the_locks_agree_where_they_overlap() -> None:
-    pins = [{name.partition("==")[0]: name for name in locked(path)} for path in LOCKS]
-    first, second = pins
+    shared = [ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt")]
+    first, second = [{n.partition("==")[0]: n for n in locked(path)} for path in shared]
     assert {name: first[name] for name in first if name in second} == {
         name: second[name] for name in second if name in first
     }

@@ -141,3 +141,13 @@ def test_what_is_no_yaml_is_refused_without_quoting_it(tmp_path: Path, text: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.yml: cannot read the credentials file"):
         load_credentials(tmp_path / "nowhere.yml")
+
+
+def test_a_repeated_key_is_refused_without_quoting_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.yml"
+    path.write_text("ssh:\n  - {name: a, username: u, password: one, password: two}\n")
+    path.chmod(0o600)
+    with pytest.raises(InputError, match="line 2") as error:
+        load_credentials(path)
+    assert "one" not in str(error.value)
+    assert "two" not in str(error.value)
