@@ -301,7 +301,7 @@ class Mosquitto:
 def _run_as(settings: MosquittoSettings) -> str | None:
     """Return the user to become (or stay, for root), or None to stay who we are."""
     if os.geteuid() != 0:
-        if settings.user not in (None, pwd.getpwuid(os.geteuid()).pw_name):
+        if settings.user is not None and _uid_of(settings.user) != os.geteuid():
             raise InputError(f"only root can run mosquitto as {settings.user}")
         return None
     user = settings.user or "mosquitto"
@@ -312,6 +312,13 @@ def _run_as(settings: MosquittoSettings) -> str | None:
             f"there is no user {user} to run the broker as: apt install mosquitto makes one"
         ) from error
     return user
+
+
+def _uid_of(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
 
 
 def _give_to(user: str, directory: Path) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -79,25 +79,25 @@ def test_health_and_info_are_served(
 
 
 @pytest.mark.parametrize(
-    ("raw", "status", "reason"),
+    ("forged", "status", "reason"),
     [
-        (b'{"n": 1}', 401, "UNSIGNED"),
-        (sealed(key=THIEF_KEY), 401, "IDENTITY_MISMATCH"),
-        (sealed(key=THIEF_KEY, sender_id="stranger"), 401, "UNKNOWN_KEY"),
-        (sealed().replace(b'"signature":"', b'"signature":"AAAA'), 401, "BAD_SIGNATURE"),
-        (sealed(recipient_id="rc2"), 403, "WRONG_RECIPIENT"),
-        (b"not json", 400, None),
-        (b"[" * 100_000, 400, None),
-        (sealed(message_type=STATUS), 400, None),
-        (b"", 400, None),
+        (lambda: b'{"n": 1}', 401, "UNSIGNED"),
+        (lambda: sealed(key=THIEF_KEY), 401, "IDENTITY_MISMATCH"),
+        (lambda: sealed(key=THIEF_KEY, sender_id="stranger"), 401, "UNKNOWN_KEY"),
+        (lambda: sealed().replace(b'"signature":"', b'"signature":"AAAA'), 401, "BAD_SIGNATURE"),
+        (lambda: sealed(recipient_id="rc2"), 403, "WRONG_RECIPIENT"),
+        (lambda: b"not json", 400, None),
+        (lambda: b"[" * 100_000, 400, None),
+        (lambda: sealed(message_type=STATUS), 400, None),
+        (lambda: b"", 400, None),
     ],
 )
 def test_what_must_not_reach_a_handler_does_not(
-    server: ControllerRESTServer, raw: bytes, status: int, reason: str | None
+    server: ControllerRESTServer, forged: Callable[[], bytes], status: int, reason: str | None
 ) -> None:
     got: list[Message] = []
     server.register_handler(REQUEST, got.append)
-    answer = requests.post(url_of(server), data=raw, timeout=10)
+    answer = requests.post(url_of(server), data=forged(), timeout=10)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json().get("reason") == reason

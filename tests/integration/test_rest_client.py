@@ -1,6 +1,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,7 @@ from pdsno.domain.errors import (
     TransientError,
 )
 from pdsno.domain.messages import Message, Reply
+from pdsno.signing import SigningKey
 from tests.integration.rest_rig import (
     GC_KEY,
     RC_KEY,
@@ -141,21 +143,24 @@ def impostor(body: bytes, *, status: str = "200 OK") -> tuple[int, threading.Thr
     return listener.getsockname()[1], thread
 
 
+def reply_of(sender_id: str, key: SigningKey) -> bytes:
+    """Seal a reply now: one made when the tests were collected would be stale."""
+    draft = Draft(message_type=STATUS, sender_id=sender_id, recipient_id="rc", payload={})
+    return seal(draft, key)
+
+
 @pytest.mark.parametrize(
-    ("reply", "reason"),
+    ("forged", "reason"),
     [
-        (seal(Draft(message_type=STATUS, sender_id="gc", recipient_id="rc", payload={}), GC_KEY),
-         Refusal.REPLAYED),
-        (seal(Draft(message_type=STATUS, sender_id="gc", recipient_id="rc", payload={}), THIEF_KEY),
-         Refusal.IDENTITY_MISMATCH),
-        (seal(Draft(message_type=STATUS, sender_id="rc", recipient_id="rc", payload={}), RC_KEY),
-         Refusal.IDENTITY_MISMATCH),
-        (b"{}", Refusal.UNSIGNED),
+        (lambda: reply_of("gc", GC_KEY), Refusal.REPLAYED),
+        (lambda: reply_of("gc", THIEF_KEY), Refusal.IDENTITY_MISMATCH),
+        (lambda: reply_of("rc", RC_KEY), Refusal.IDENTITY_MISMATCH),
+        (lambda: b"{}", Refusal.UNSIGNED),
     ],
     ids=["of another exchange", "of a thief", "of another controller", "unsigned"],
-)  # fmt: skip
-def test_a_false_reply_is_refused(reply: bytes, reason: Refusal) -> None:
-    port, thread = impostor(reply)
+)
+def test_a_false_reply_is_refused(forged: Callable[[], bytes], reason: Refusal) -> None:
+    port, thread = impostor(forged())
     client = ControllerHTTPClient(signer=RC_KEY, verifier=VERIFIER)
     client.register_controller("gc", f"http://127.0.0.1:{port}")
     with pytest.raises(RefusedError) as caught:
