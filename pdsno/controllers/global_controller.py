@@ -109,7 +109,7 @@ class GlobalController(BaseController):
 
     def _on_escalation(self, message: Message) -> Reply:
         """Decide for a regional controller; our signed reply is the decision."""
-        sender = self._member(message, Role.REGIONAL)
+        sender = self._parenting.child(message, Role.REGIONAL)
         request = read(message, EscalationRequest)
         if request.region != sender.region:
             raise RefusedError(Refusal.WRONG_REGION, f"{sender.controller_id} is not of it")
@@ -141,15 +141,6 @@ class GlobalController(BaseController):
 
     # --- what comes up -----------------------------------------------------------------------
 
-    def _member(self, message: Message, role: Role) -> ControllerRecord:
-        """Return who sent a message, if it is an active controller of this role."""
-        sender = self.nib_store.controller(message.sender_id)
-        if sender is None or not message.is_trusted:
-            raise RefusedError(Refusal.UNKNOWN_KEY, f"{message.sender_id} is not validated")
-        if sender.role is not role or sender.status is not ControllerStatus.ACTIVE:
-            raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} may not send this")
-        return sender
-
     def _handlers(self) -> Mapping[MessageType, Handler]:
         return {
             MessageType.VALIDATION_REQUEST: self._on_validation_request,
@@ -160,7 +151,7 @@ class GlobalController(BaseController):
         }
 
     def _on_summary(self, message: Message) -> Reply:
-        sender = self._member(message, Role.REGIONAL)
+        sender = self._parenting.child(message, Role.REGIONAL)
         report = read(message, DiscoveryReport)
         if report.region != sender.region:
             raise RefusedError(Refusal.WRONG_REGION, f"{report.region} is not {sender.region}")
@@ -196,7 +187,7 @@ class GlobalController(BaseController):
         """Keep what a regional controller tells: durable over REST, else just an announcement."""
         if message.sender_id == self.controller_id:
             return None
-        sender = self._member(message, Role.REGIONAL)
+        sender = self._parenting.child(message, Role.REGIONAL)
         event = read(message, SystemEvent)
 
         def apply(tx: NIBTransaction) -> None:

@@ -8,8 +8,9 @@ import structlog
 
 from pdsno.communication.payloads import read
 from pdsno.controllers.children import Children
-from pdsno.domain.entities import ControllerRecord
-from pdsno.domain.errors import ConflictError
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
+from pdsno.domain.errors import ConflictError, Refusal, RefusedError
+from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
     Message,
@@ -39,6 +40,18 @@ class Parenting:
         self._own_status = own_status
         self._policy_for = policy_for
         self.children = Children()
+
+    def child(self, message: Message, role: Role) -> ControllerRecord:
+        """Return who sent a message, if it is an active controller of this role.
+
+        Raises RefusedError UNKNOWN_KEY or NOT_ALLOWED.
+        """
+        sender = self._nib.controller(message.sender_id)
+        if sender is None or not message.is_trusted:
+            raise RefusedError(Refusal.UNKNOWN_KEY, f"{message.sender_id} is not validated")
+        if sender.role is not role or sender.status is not ControllerStatus.ACTIVE:
+            raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} may not send this")
+        return sender
 
     def on_status(self, message: Message) -> Reply | None:
         """Take a child's status; over REST, answer what it misses."""

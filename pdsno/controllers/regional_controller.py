@@ -17,7 +17,7 @@ from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.parenting import Parenting
-from pdsno.domain.entities import ControllerRecord, ControllerStatus
+from pdsno.domain.entities import ControllerRecord
 from pdsno.domain.errors import LocalProtocolError, PDSNOError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_region, uuid7
 from pdsno.domain.jsonable import jsonable
@@ -142,18 +142,9 @@ class RegionalController(MemberController):
 
     # --- reports -----------------------------------------------------------------------------
 
-    def _child(self, message: Message) -> ControllerRecord:
-        """Return the local controller of ours that sent a message."""
-        sender = self.nib_store.controller(message.sender_id)
-        if sender is None or not message.is_trusted:
-            raise RefusedError(Refusal.UNKNOWN_KEY, f"{message.sender_id} is not validated")
-        if sender.role is not Role.LOCAL or sender.status is not ControllerStatus.ACTIVE:
-            raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} may not send this")
-        return sender
-
     def _on_report(self, message: Message) -> Reply:
         """Take in a report of a local controller, over MQTT or REST."""
-        self._child(message)
+        self._parenting.child(message, Role.LOCAL)
         report = read(message, DiscoveryReport)
         if report.region != self.region:
             raise RefusedError(Refusal.WRONG_REGION, f"{report.region} is not {self.region}")
@@ -212,7 +203,7 @@ class RegionalController(MemberController):
         }
 
     def _on_status(self, message: Message) -> Reply | None:
-        self._child(message)
+        self._parenting.child(message, Role.LOCAL)
         return self._parenting.on_status(message)
 
     def _on_discovery_request(self, message: Message) -> None:
