@@ -13,17 +13,20 @@ from fastapi import Response
 from pydantic import TypeAdapter
 
 from pdsno.domain.entities import (
+    Attachment,
     ControllerRecord,
     ControllerStatus,
     Device,
     DeviceStatus,
     DeviceType,
+    Endpoint,
+    EndpointSighting,
     FieldSource,
     Interface,
     Neighbor,
 )
 from pdsno.domain.identifiers import Role
-from pdsno.domain.observations import AddressOutcome, Probe
+from pdsno.domain.observations import AddressOutcome, Authority, CycleRecord, Interruption, Probe
 from pdsno.domain.ports import DeviceInterface
 
 T = TypeVar("T")
@@ -107,6 +110,7 @@ class InterfaceItem:
     mtu: int | None
     speed_mbps: int | None
     description: str | None
+    vrf: str | None
 
 
 _INTERFACE_FIELDS = tuple(f.name for f in fields(Interface))
@@ -120,6 +124,61 @@ def interface_item(found: DeviceInterface) -> InterfaceItem:
         region=found.region,
         **{name: getattr(found.interface, name) for name in _INTERFACE_FIELDS},
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SightingItem:
+    """A stretch of time in which an endpoint had one address at one place."""
+
+    ip: str | None
+    attachment: Attachment | None
+    source: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointItem:
+    """A host that is there and told nothing; `attachment` is the switch port, if one is known.
+
+    `sources` name who told of it: sweep methods, `arp-table`, `mac-table`.
+    """
+
+    endpoint_id: str
+    namespace: str
+    mac: str | None
+    ips: tuple[str, ...]
+    vendor: str | None
+    is_random_mac: bool
+    region: str
+    local_controller: str
+    attachment: Attachment | None
+    sources: tuple[str, ...]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointDetail(EndpointItem):
+    """An endpoint with its sightings, the latest first."""
+
+    sightings: tuple[SightingItem, ...]
+
+
+_ENDPOINT_FIELDS = tuple(f.name for f in fields(EndpointItem))
+_SIGHTING_FIELDS = tuple(f.name for f in fields(SightingItem))
+
+
+def endpoint_item(endpoint: Endpoint) -> EndpointItem:
+    """Return an endpoint as it stands in a list."""
+    return EndpointItem(**{name: getattr(endpoint, name) for name in _ENDPOINT_FIELDS})
+
+
+def endpoint_detail(endpoint: Endpoint, sightings: Iterable[EndpointSighting]) -> EndpointDetail:
+    """Return an endpoint as it stands alone."""
+    shown: dict[str, Any] = {name: getattr(endpoint, name) for name in _ENDPOINT_FIELDS}
+    told = ({name: getattr(seen, name) for name in _SIGHTING_FIELDS} for seen in sightings)
+    return EndpointDetail(**shown, sightings=tuple(SightingItem(**values) for values in told))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +242,35 @@ def probe_items(outcomes: Iterable[AddressOutcome]) -> tuple[ProbeItem, ...]:
         )
         for outcome in outcomes
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CycleItem:
+    """One discovery cycle: by whose word it probed, within what limits, and what came of it.
+
+    `counts` are addresses by outcome, `interruptions` say what cut the cycle short.
+    """
+
+    cycle_id: str
+    region: str
+    local_controller: str
+    namespace: str
+    subnets: tuple[str, ...]
+    authority: Authority
+    started_at: datetime
+    finished_at: datetime
+    is_complete: bool
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+    interruptions: tuple[Interruption, ...]
+
+
+_CYCLE_FIELDS = tuple(f.name for f in fields(CycleItem))
+
+
+def cycle_item(record: CycleRecord) -> CycleItem:
+    """Return a cycle as it stands in the ledger."""
+    return CycleItem(**{name: getattr(record, name) for name in _CYCLE_FIELDS})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,17 @@ import pdsno
 from pdsno.api.guard import Guard
 from pdsno.api.info import ControllerInfo
 from pdsno.api.problems import RESPONSES, add_problem_handlers
-from pdsno.api.routers import controllers, devices, events, health, interfaces, links, probes
+from pdsno.api.routers import (
+    controllers,
+    devices,
+    endpoints,
+    events,
+    health,
+    interfaces,
+    links,
+    metrics,
+    probes,
+)
 from pdsno.domain.ports import NIB
 
 PREFIX = "/api/v1"
@@ -41,6 +51,7 @@ def create_app(
     add_problem_handlers(app)
     for router in _routers(nib, controller):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)
+    app.include_router(metrics.router(nib), responses=RESPONSES)
     app.add_middleware(Guard, host_names=tuple(host_names))
     return app
 
@@ -50,6 +61,7 @@ def _routers(nib: NIB, controller: Callable[[], ControllerInfo]) -> tuple[APIRou
     return (
         devices.router(nib),
         interfaces.router(nib),
+        endpoints.router(nib),
         links.router(nib),
         controllers.router(nib),
         events.router(nib),

@@ -122,13 +122,57 @@ Example (on the global controller's host):
 )
 @click.argument("subnets", metavar="[CIDR]...", nargs=-1)
 @click.option("--region", default=None, help="Only this region's controllers.")
+@click.option(
+    "--accept-missing",
+    is_flag=True,
+    help="Release the brake on a mass disappearance: what was missed often enough is inactive, "
+    "however many they are (see the event DISAPPEARANCE_HELD).",
+)
 @_SOCKET
-def discover(subnets: tuple[str, ...], region: str | None, socket_path: Path | None) -> None:
+def discover(
+    subnets: tuple[str, ...], region: str | None, socket_path: Path | None, *, accept_missing: bool
+) -> None:
     """Ask for a discovery cycle now: of all local controllers below the one that is asked."""
     client = AdminClient(socket_path or default_socket())
-    answer = client.post("/discover", {"subnets": list(subnets), "region": region})
+    body = {"subnets": list(subnets), "region": region, "accept_missing": accept_missing}
+    answer = client.post("/discover", body)
     asked = answer.get("asked") or ["this controller"]
     click.echo(f"asked: {', '.join(asked)}", err=True)
+
+
+@controller.command(
+    epilog="""\b
+Examples:
+  pdsno controller pause --region zone-A --reason "maintenance tonight"
+  pdsno controller resume --region zone-A
+
+\b
+Effective within seconds; running cycles end, and what they did not cover is not missed. On the
+global controller's host it holds for the region, or for all, and stays until `resume` there: a
+policy file that is applied meanwhile may pause more, and resumes nothing. On a regional
+controller's host it holds for the whole region, also while the global controller is away. On a
+local controller's host it holds for that one alone. Each outlives restarts, and is lifted where
+it was ordered: `pdsno controller status` tells by whom, since when and why.
+"""
+)
+@click.option("--region", default=None, help="Only this region.")
+@click.option("--reason", default="", help="Why; shown by `status` and in the events.")
+@_SOCKET
+def pause(region: str | None, reason: str, socket_path: Path | None) -> None:
+    """Stop all probing: no sweep, no query, no log-in, until `resume`."""
+    client = AdminClient(socket_path or default_socket())
+    answer = client.post("/pause", {"region": region, "reason": reason})
+    click.echo(f"paused: {', '.join(answer['paused'])}", err=True)
+
+
+@controller.command()
+@click.option("--region", default=None, help="Only this region.")
+@_SOCKET
+def resume(region: str | None, socket_path: Path | None) -> None:
+    """Let probing go on after a `pause` that was ordered at this controller."""
+    client = AdminClient(socket_path or default_socket())
+    answer = client.post("/resume", {"region": region})
+    click.echo(f"resumed: {', '.join(answer['resumed'])}", err=True)
 
 
 @controller.command()

@@ -1,5 +1,6 @@
 """The options by which one-shot commands are given credentials."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,17 @@ def credential_options(command: _Command) -> _Command:
         type=click.Path(path_type=Path),
         help="YAML file with the lists 'snmp' and 'ssh', tried in order (mode 0600).",
     )(command)
+
+
+def state_directory() -> Path:
+    """Return where one-shot commands keep what they learned ($XDG_STATE_HOME/pdsno)."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "pdsno"
+
+
+def known_hosts_file() -> Path:
+    """Return the file in which one-shot commands keep host keys."""
+    return state_directory() / "known_hosts"
 
 
 def gather_credentials(credentials_file: Path | None, communities: Sequence[str]) -> "Credentials":

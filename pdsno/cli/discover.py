@@ -1,25 +1,21 @@
 """`pdsno discover`: sweep subnets once, without any controller."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
-from pdsno.cli.credential_options import credential_options, gather_credentials
+from pdsno.cli.credential_options import (
+    credential_options,
+    gather_credentials,
+    known_hosts_file,
+    state_directory,
+)
 from pdsno.cli.output import OutputFormat, output_option
 
-if TYPE_CHECKING:
-    from pdsno.discovery.observe import Progress
-
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 DEFAULT_RATE_PPS = 100
 _METHODS = ("arp", "icmp", "tcp")
 
@@ -32,13 +28,14 @@ Examples:
 
 \b
 Before you raise --rate: a switch port with Dynamic ARP Inspection is shut down at
-15 ARP packets a second by default (untrusted ports), storm control may do the same, and on
-Wi-Fi each broadcast takes airtime from everybody. At 100 a second a /24 takes 8 seconds.
+15 ARP packets a second by default (untrusted ports; behind one use --rate 10), storm control
+may do the same, and on Wi-Fi each broadcast takes airtime from everybody. At 100 a second a
+/24 takes 8 seconds.
 
 \b
 As root a sweep uses ARP (it sees hosts that ignore ping) and shows MACs. Without root it
 uses ping or TCP and the kernel's ARP table, and says what it could not do.
-Ctrl-C prints what was found so far, marked incomplete.
+Ctrl-C prints what was found so far, marked incomplete; --resume goes on from there.
 """
 
 
@@ -85,7 +82,7 @@ def _address(text: str | None) -> str | None:
     default=Rate(pps=DEFAULT_RATE_PPS),
     show_default=str(DEFAULT_RATE_PPS),
     metavar="PPS|max",
-    help="Packets a second on each LAN; read below before you raise it.",
+    help="Packets a second on each L2 segment; read below what a faster pace may cost.",
 )
 @click.option("--query", is_flag=True, help="Ask who answered for facts, by SNMP and SSH.")
 @credential_options
@@ -105,6 +102,8 @@ def _address(text: str | None) -> str | None:
     callback=lambda _ctx, _parameter, value: _address(value),
     help="Say why what answers at IP is one device, by which evidence (asks for facts).",
 )
+@click.option("--live", "is_live", is_flag=True, help="Print each host as it is found.")
+@click.option("--resume", is_flag=True, help="Go on where the same command was stopped.")
 @click.option("--no-names", is_flag=True, help="Do not look names up in the local resolver.")
 @output_option
 @click.pass_context
@@ -121,85 +120,65 @@ def discover(  # noqa: PLR0913 - one parameter per option
     exclude: tuple[str, ...],
     force: bool,
     explained: str | None,
+    is_live: bool,
+    resume: bool,
     no_names: bool,
     output: OutputFormat,
 ) -> None:
     """Sweep subnets once and show who answers; no controller needed."""
-    from pdsno.cli.discover_view import explain_address, resolver_names, show_sweeps, sweep_rows
+    from pdsno.cli.discover_explain import explain_address
+    from pdsno.cli.discover_run import (
+        LiveLines,
+        kept_findings,
+        progress_shown,
+        stop_on_signal,
+        stopped_text,
+    )
+    from pdsno.cli.discover_view import resolver_names, show_sweeps, sweep_rows
     from pdsno.discovery.observe import observe
+    from pdsno.discovery.query import QueryLimits
+    from pdsno.discovery.resume import ResumeFile
     from pdsno.discovery.targets import plan_targets
     from pdsno.domain.observations import Method
+    from pdsno.southbound.access import DeviceAccess
+    from pdsno.southbound.known_hosts import KnownHosts
 
     query = query or explained is not None
     targets = plan_targets(subnets, exclude=exclude, force=force)
     credentials = gather_credentials(credentials_file, communities)
-    with _stop_on_interrupt() as stop, _progress_shown() as show:
+    about = (subnets, exclude, interface, methods, query, str(credentials_file))
+    state = ResumeFile(state_directory() / "discover", about)
+    kept = kept_findings(state) if resume else None
+    is_live = output is OutputFormat.TABLE and (is_live or sys.stdout.isatty())
+    with (
+        DeviceAccess(credentials, known_hosts=KnownHosts(known_hosts_file())) as access,
+        stop_on_signal() as stop,
+        progress_shown() as show,
+    ):
         seen = observe(
             targets,
             namespace="",
-            credentials=credentials,
+            access=access,
             query=query,
-            rate_pps=rate.pps,
-            stop=stop,
+            limits=QueryLimits(rate_pps=rate.pps),
+            stop=stop.event,
             progress=show,
+            on_found=LiveLines() if is_live else None,
             interface=interface,
             methods=frozenset(Method(item) for item in methods),
+            kept=kept,
+            keep=state.save,
         )
-    names = {} if no_names or stop.is_set() else resolver_names(seen)
+    names = {} if no_names or stop.is_wished else resolver_names(seen)
     show_sweeps(sweep_rows(seen, names, with_facts=query), output)
     if explained is not None:
         for line in explain_address(seen, explained):
             click.echo(line, err=output is not OutputFormat.TABLE)
     for note in seen.notes:
         click.echo(f"pdsno: note: {note}", err=True)
-    if stop.is_set():
-        ctx.exit(EXIT_INTERRUPTED)
+    if stop.is_wished:
+        click.echo(f"pdsno: {stopped_text(seen, ctx.obj or ())}", err=True)
+        ctx.exit(stop.exit_code)
+    state.forget()
     if not seen.is_complete:
         ctx.exit(EXIT_FAILED)
-
-
-# --- while it runs ---------------------------------------------------------------------------
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a wish to stop; the second one interrupts for good."""
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        click.echo("pdsno: stopping; Ctrl-C again to leave at once", err=True)
-
-    previous = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@contextmanager
-def _progress_shown() -> "Iterator[Callable[[Progress], None]]":
-    """Show bars on stderr if it is a terminal, else nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bars:
-        tasks: dict[str, TaskID] = {}
-        lock = threading.Lock()
-
-        def show(step: "Progress") -> None:
-            with lock:
-                if step.stage not in tasks:
-                    tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total)
-                bars.update(tasks[step.stage], completed=step.done)
-
-        yield show
-
-
-_STAGES = {"sweep": "asking every address", "snmp": "SNMP queries", "ssh": "SSH queries"}

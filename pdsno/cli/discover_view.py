@@ -12,7 +12,7 @@ from pdsno.discovery.observe import Observations
 from pdsno.discovery.oui import vendor_of
 from pdsno.discovery.targets import hosts_of
 from pdsno.domain.observations import Facts, Sighting, SweepResult
-from pdsno.domain.resolve import explain, facts_ips, resolve
+from pdsno.domain.resolve import facts_ips
 
 _NAMES_WITHIN_S = 3.0
 _LOOKUPS = 32
@@ -48,19 +48,6 @@ def sweep_rows(
             }
         )
     return rows
-
-
-def explain_address(seen: Observations, address: str) -> list[str]:
-    """Return why what answers at an address is the device that it is."""
-    found = [d for d in resolve("", seen.sightings, seen.facts) if address in d.ips]
-    if not found:
-        record = next((o.summary for o in seen.outcomes if o.address == address), "was not asked")
-        return [f"{address}: no device; {record}"]
-    lines = []
-    for device in found:
-        lines.append(f"{address} is of one device with {', '.join(device.ips)}:")
-        lines += [f"  {line}" for line in explain(device)]
-    return lines
 
 
 def probed_count(sweep: SweepResult) -> int:

@@ -1,12 +1,13 @@
 """`pdsno nib`: reads a controller's NIB over its REST API."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
+from pdsno.cli import nib_ledger
 from pdsno.cli.nib_client import DEFAULT_API, NIBClient
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
@@ -23,13 +24,15 @@ Examples:
   pdsno nib device spine1
   pdsno nib links --status conflict
   pdsno nib events --newest-first --limit 20
+  pdsno nib endpoints --ip 10.1.20.0/24
   pdsno nib probes --unanswered
+  pdsno nib probes --cycles
   PDSNO_API=http://172.30.30.10:8080 pdsno nib controllers"""
 
 
 @click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
 def nib() -> None:
-    """Read a Network Information Base: devices, interfaces, links, controllers, events."""
+    """Read a Network Information Base: devices, endpoints, links, controllers, events."""
 
 
 def api_option(command: _Command) -> _Command:
@@ -87,29 +90,40 @@ def text_filters(*options: tuple[str, str]) -> Callable[[_Command], _Command]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _View:
-    """How a list is shown: its columns (first in CSV), and a flat row where items are deep."""
+    """How a list is shown: its columns (first in CSV), and a flat row where items are deep.
+
+    `why_empty` gives the line that is shown instead of an empty table.
+    """
 
     resource: str
     columns: Sequence[str]
     flat_row: Callable[[Row], Row] = dict
+    why_empty: Callable[[NIBClient], str] | None = None
 
 
 def _show(view: _View, request: ListRequest, filters: Mapping[str, object]) -> None:
     with NIBClient(request.api) as client:
         items = list(client.items(view.resource, _given(filters), limit=request.limit))
         has_more = client.has_more
-    fmt, title = request.output, view.resource.capitalize()
+        if request.output is OutputFormat.TABLE and not items:
+            reason = view.why_empty(client) if view.why_empty else f"no {view.resource} found"
+            click.echo(reason, err=True)
+    _write(view, items, request.output)
+    if has_more:
+        click.echo(f"these are the first {request.limit}; --all shows the rest", err=True)
+
+
+def _write(view: _View, items: Sequence[Row], fmt: OutputFormat) -> None:
+    title = view.resource.rpartition("/")[2].capitalize()
     if fmt is OutputFormat.TABLE and not items:
-        click.echo(f"no {view.resource} found", err=True)
-    elif fmt is OutputFormat.TABLE:
+        return
+    if fmt is OutputFormat.TABLE:
         rows = [_short_times(view.flat_row(item)) for item in items]
         render(rows, fmt=fmt, columns=view.columns, title=title)
     elif fmt is OutputFormat.CSV:
         render([view.flat_row(item) for item in items], fmt=fmt, columns=view.columns)
     else:
         render(items, fmt=fmt)
-    if has_more:
-        click.echo(f"these are the first {request.limit}; --all shows the rest", err=True)
 
 
 def _given(filters: Mapping[str, object]) -> dict[str, str]:
@@ -140,6 +154,9 @@ _DEVICES = _View(
 )  # fmt: skip
 
 
+_ALSO_OF_ENDPOINTS = {"region", "namespace", "local_controller", "vendor", "mac", "ip", "q"}
+
+
 @nib.command()
 @text_filters(
     ("--region", "In this region."),
@@ -160,11 +177,67 @@ _DEVICES = _View(
 @list_options
 def devices(request: ListRequest, **filters: str | None) -> None:
     """List devices. All conditions must hold."""
-    _show(_DEVICES, request, filters)
+
+    def why_empty(client: NIBClient) -> str:
+        given = _given(filters)
+        if not given.keys() <= _ALSO_OF_ENDPOINTS or not any(
+            client.items("endpoints", given, limit=1)
+        ):
+            return "no devices found"
+        return "no devices found; but endpoints, which told nothing: see pdsno nib endpoints"
+
+    _show(replace(_DEVICES, why_empty=why_empty), request, filters)
+
+
+def _endpoint_row(endpoint: Row) -> Row:
+    port = endpoint["attachment"] or dict.fromkeys(("device_id", "device", "interface", "vlan"))
+    return {
+        **{name: value for name, value in endpoint.items() if name != "attachment"},
+        "switch": port["device"] or port["device_id"],
+        "switch_id": port["device_id"],
+        "port": port["interface"],
+        "vlan": port["vlan"],
+    }
+
+
+_ENDPOINTS = _View(
+    resource="endpoints",
+    columns=("mac", "ips", "vendor", "switch", "port", "vlan", "last_seen", "sources"),
+    flat_row=_endpoint_row,
+)
+
+
+@nib.command()
+@text_filters(
+    ("--region", "In this region."),
+    ("--namespace", "In this address space."),
+    ("--local-controller", "Seen by this local controller."),
+    ("--vendor", "Of this vendor of network cards, exactly."),
+    ("--mac", "With this MAC, in any notation."),
+    ("--ip", "With this address, or one in this prefix."),
+    ("--device-id", "Plugged into this switch."),
+    ("--interface", "Plugged into a port of this name."),
+    ("--seen-since", "Seen at this time or later, as 2026-03-01T12:00:00Z."),
+    ("--q", "With this text in vendor, MAC, an address, switch or port."),
+)
+@click.option("--vlan", type=click.IntRange(min=1, max=4094), metavar="N", help="In this VLAN.")
+@click.option(
+    "--random-mac/--fixed-mac",
+    "is_random_mac",
+    default=None,
+    help="Whose MAC is locally administered, as phones make them; or given by a vendor.",
+)
+@list_options
+def endpoints(
+    request: ListRequest, *, vlan: int | None, is_random_mac: bool | None, **filters: str | None
+) -> None:
+    """List endpoints: hosts that are there and told nothing. All conditions must hold."""
+    asked: dict[str, object] = {**filters, "vlan": vlan, "is_random_mac": is_random_mac}
+    _show(_ENDPOINTS, request, asked)
 
 
 _INTERFACE_COLUMNS = (
-    "name", "mac", "ips", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
+    "name", "mac", "ips", "vrf", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
 )  # fmt: skip
 _NEIGHBOR_COLUMNS = (
     "local_interface", "remote_name", "remote_interface", "remote_chassis_id",
@@ -267,6 +340,15 @@ def events(
     _show(view, request, asked)
 
 
+_PROBES = _View(resource="probes", columns=("namespace", "address", "summary"))
+_CYCLES = _View(
+    resource="probes/cycles",
+    columns=nib_ledger.CYCLE_COLUMNS,
+    flat_row=nib_ledger.cycle_row,
+    why_empty=nib_ledger.why_empty,
+)
+
+
 @nib.command()
 @text_filters(
     ("--cycle-id", "Of this discovery cycle; the default is the newest."),
@@ -274,9 +356,29 @@ def events(
     ("--ip", "This address, or those in this prefix."),
 )
 @click.option("--answered/--unanswered", default=None, help="Where anything answered, or nothing.")
+@click.option(
+    "--cycles", "is_ledger", is_flag=True, help="The cycles instead: who allowed which probes."
+)
 @list_options
-def probes(request: ListRequest, *, answered: bool | None, **filters: str | None) -> None:
-    """List addresses with what came of asking them in a discovery cycle."""
-    view = _View(resource="probes", columns=("namespace", "address", "summary"))
+def probes(
+    request: ListRequest, *, answered: bool | None, is_ledger: bool, **filters: str | None
+) -> None:
+    """List addresses with what came of asking them in a discovery cycle.
+
+    The ledger of cycles is kept by the local controllers, which send the probes.
+    """
     asked: dict[str, object] = {**filters, "answered": answered}
-    _show(view, request, asked)
+    if is_ledger:
+        if _given(asked):
+            raise click.UsageError("--cycles lists every cycle: it takes no filter")
+        _show(_CYCLES, request, {})
+        return
+    with NIBClient(request.api) as client:
+        kept = list(client.items("probes/cycles", {}))
+    cycle = nib_ledger.chosen(kept, filters["cycle_id"])
+    if cycle is not None:
+        # A newer one may come meanwhile: addresses and summary shall be of one cycle.
+        asked["cycle_id"] = cycle["cycle_id"]
+    _show(_PROBES if kept else replace(_PROBES, why_empty=nib_ledger.why_empty), request, asked)
+    if cycle is not None:
+        click.echo(nib_ledger.summary(cycle), err=True)

@@ -87,6 +87,13 @@ class NIBClient:
             raise InputError(f"{named!r} is more than one device, give an ID: {choices}")
         return self._by_id(found[0]["device_id"])
 
+    def health(self) -> dict[str, Any]:
+        """Return who answers here, and how it is."""
+        answer = self._get("health", {})
+        if "role" not in answer:
+            raise self._stranger()
+        return answer
+
     def _by_id(self, device_id: str) -> dict[str, Any]:
         answer = self._get(f"devices/{quote(device_id, safe='')}", {})
         if "device_id" not in answer:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pdsno.cli.credential_options import credential_options, gather_credentials, with_ports
+from pdsno.cli.credential_options import (
+    credential_options,
+    gather_credentials,
+    known_hosts_file,
+    with_ports,
+)
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.describe import merge_interfaces, rank
 from pdsno.domain.errors import InputError, OperationError
@@ -76,15 +81,14 @@ def ask(address: str, credentials: "Credentials") -> QueryResult:
     """Query one address by all means that there are credentials for."""
     from pdsno.discovery.query import Candidate, query_all
     from pdsno.discovery.sweep.pacing import Pacer
+    from pdsno.southbound.access import DeviceAccess
+    from pdsno.southbound.known_hosts import KnownHosts
 
     stop = threading.Event()
-    answers = query_all(
-        [Candidate(address=address)], credentials, stop=stop, pacer=Pacer(None, stop)
-    )
+    with DeviceAccess(credentials, known_hosts=KnownHosts(known_hosts_file())) as access:
+        told = query_all([Candidate(address=address)], access, stop=stop, pacer=Pacer(None, stop))
     return QueryResult(
-        address=address,
-        facts=tuple(answers.facts),
-        probes=tuple(answers.probes.get(address, ())),
+        address=address, facts=tuple(told.facts), probes=tuple(told.probes_of(address))
     )
 
 

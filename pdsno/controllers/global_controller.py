@@ -1,6 +1,6 @@
 """The global controller: root of trust, whole-network NIB, policy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -13,11 +13,13 @@ from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.payloads import read
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import BaseController, Options
+from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.parenting import Parenting
+from pdsno.controllers.pausing import pauses_of
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
-from pdsno.domain.errors import NotFoundError, PDSNOError, Refusal, RefusedError
+from pdsno.domain.errors import NotFoundError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -31,11 +33,13 @@ from pdsno.domain.messages import (
     Reply,
     SystemEvent,
 )
-from pdsno.domain.policy import Policy, check_policy
+from pdsno.domain.policy import Pause, Policy, check_policy
 from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.domain.reports import may_jump
 from pdsno.identity.escalation import decide_escalation
 from pdsno.intake.reports import ReportIntake
 from pdsno.policy.document import describe_changes
+from pdsno.policy.pauses import named_regions, paused, resumed, with_pauses_kept
 from pdsno.signing import key_id_of
 
 log = structlog.get_logger()
@@ -67,6 +71,7 @@ class GlobalController(BaseController):
             own_status=self._status,
             policy_for=self._policy_for,
         )
+        self._push: Loop | None = None
         super().__init__(
             controller_id=controller_id,
             region=None,
@@ -76,6 +81,9 @@ class GlobalController(BaseController):
             mqtt_broker=mqtt_broker,
             rest_port=rest_port if enable_rest else None,
             options=options,
+        )
+        self._calls = ChildCalls(
+            self.http_client, lambda: self.controller_id, self._parenting.children
         )
         if options.key is not None:
             self._become(self._controller_id)
@@ -174,7 +182,7 @@ class GlobalController(BaseController):
                 )
             )
 
-        reply = self._parenting.take_in(message, apply, is_snapshot=report.is_full)
+        reply = self._parenting.take_in(message, apply, is_snapshot=may_jump(report))
         log.info(
             "summary_taken_in",
             sender_id=message.sender_id,
@@ -203,14 +211,41 @@ class GlobalController(BaseController):
 
     # --- policy ------------------------------------------------------------------------------
 
-    def apply_policy(self, policy: Policy) -> Policy:
+    def apply_policy(self, policy: Policy, by: str = "") -> Policy:
         """Check, number, keep and publish a policy; the same content again changes nothing.
 
-        Returns the policy in force. Raises InputError if it is not sound.
+        A pause in force stays, whatever the file says: only `resume` takes it back. Returns the
+        policy in force. Raises InputError if it is not sound.
         """
-        check_policy(policy)
+        pause = Pause(by=by or self.controller_id, since=datetime.now(UTC))
+        return self._put_policy(lambda old: with_pauses_kept(old, policy, pause), by)
+
+    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
+        """Stop all probing of a region, or of all; returns which. Raises InputError."""
+        wanted = named_regions(self.nib_store.policy(), region)
+        pause = Pause(by=by, since=datetime.now(UTC), reason=reason)
+        self._put_policy(lambda old: paused(old or Policy(), wanted, pause), by)
+        return wanted
+
+    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
+        """Let a region, or all, be probed again; returns which. Raises InputError.
+
+        What a regional controller, or a local one, paused by itself is for resuming there.
+        """
+        wanted = named_regions(self.nib_store.policy(), region)
+        self._put_policy(lambda old: resumed(old or Policy(), wanted), by)
+        return wanted
+
+    @property
+    def probing(self) -> Mapping[str, object]:
+        """Which regions are paused by policy, by whom and why."""
+        policy = self.nib_store.policy() or Policy()
+        return {"paused": pauses_of(policy.regions)}
+
+    def _put_policy(self, make: Callable[[Policy | None], Policy], by: str) -> Policy:
         with self.nib_store.transaction() as tx:
             old = tx.policy()
+            policy = check_policy(make(old))
             if old is not None and old.regions == policy.regions:
                 return old
             epoch, version = (old.epoch, old.version + 1) if old else (1, 1)
@@ -222,12 +257,32 @@ class GlobalController(BaseController):
                     subject=f"{epoch}.{version}",
                     actor=self.controller_id,
                     at=datetime.now(UTC),
-                    data={"changes": list(describe_changes(old, policy))},
+                    data={"by": by, "changes": list(describe_changes(old, policy))},
                 )
             )
+        self._tell_of_pauses(old, policy, by)
         log.info("policy_applied", epoch=epoch, version=version)
         self._publish_policy()
+        if self._push is not None:
+            self._push.wake()
         return policy
+
+    def _tell_of_pauses(self, old: Policy | None, new: Policy, by: str) -> None:
+        """Record, and announce, which regions are paused now and which go on."""
+        for region in new.regions:
+            known = old.region(region.region) if old else None
+            if region.is_paused is (known is not None and known.is_paused):
+                continue
+            if region.is_paused:
+                reason = region.pause.reason if region.pause else ""
+                event = self.record("DISCOVERY_PAUSED", region.region, by=by, reason=reason)
+            else:
+                event = self.record("DISCOVERY_RESUMED", region.region, by=by)
+            self._announce(event)
+
+    def _push_policy(self) -> None:
+        """Send policy over REST to regional controllers that say they have an older one."""
+        self._calls.push(self.nib_store.controllers(role=Role.REGIONAL), self._policy_for)
 
     def _policy_for(self, child: ControllerRecord) -> PolicyUpdate | None:
         policy = self.nib_store.policy()
@@ -246,33 +301,20 @@ class GlobalController(BaseController):
     def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...]:
         """Ask regional controllers for a cycle now; returns who was asked.
 
-        Raises NotFoundError if no regional controller serves the region.
+        Raises NotFoundError if no regional controller serves the region, and RefusedError if
+        nobody may probe there now (PAUSED, OUTSIDE_WINDOW).
         """
         asked = self.nib_store.controllers(role=Role.REGIONAL, region=request.region)
         if not asked:
             where = f"region {request.region}" if request.region else "any region"
             msg = f"no regional controller has joined for {where}"
             raise NotFoundError(msg)
-        for record in asked:
-            self._command(record, request)
-        return tuple(record.controller_id for record in asked)
-
-    def _command(self, record: ControllerRecord, request: DiscoveryRequest) -> None:
-        """Send a command, or leave it for the next call if the other has no open port."""
-        if record.url is not None:
-            try:
-                self.http_client.register_controller(record.controller_id, record.url)
-                self.http_client.send(
-                    sender_id=self.controller_id,
-                    recipient_id=record.controller_id,
-                    message_type=MessageType.DISCOVERY_REQUEST,
-                    payload=jsonable(request),
-                )
-            except PDSNOError as error:
-                log.info("command_left_for_next_call", to=record.controller_id, why=str(error))
-            else:
-                return
-        self._parenting.children.leave_command(record.controller_id, request)
+        policy = self.nib_store.policy() or Policy()
+        going = [record for record in asked if not _is_paused(policy, record)]
+        if not going:
+            told = pauses_of(policy.regions).values()
+            raise RefusedError(Refusal.PAUSED, f"probing is paused {', '.join(told)}")
+        return self._calls.request(going, request)
 
     # --- life --------------------------------------------------------------------------------
 
@@ -282,9 +324,18 @@ class GlobalController(BaseController):
 
     def _build_loops(self) -> list[Loop]:
         publish = Loop("policy", self._publish_policy, interval_s=lambda: 60.0)
+        push = Loop(
+            "policy-push", self._push_policy, interval_s=lambda: self.options.status_interval_s
+        )
+        self._push = push
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
-        return [*super()._build_loops(), publish]
+        return [*super()._build_loops(), publish, push]
+
+
+def _is_paused(policy: Policy, record: ControllerRecord) -> bool:
+    region = policy.region(record.region or "")
+    return region is not None and region.is_paused
 
 
 def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent) -> None:

@@ -1,10 +1,12 @@
 """The local controller: discovers its subnets, keeps its own NIB, reports what changed."""
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import structlog
@@ -18,25 +20,38 @@ from pdsno.communication.relay_state import RelayState
 from pdsno.communication.transports import DurableTransport, MqttTransport
 from pdsno.controllers.base_controller import Options
 from pdsno.controllers.context_manager import ContextManager
+from pdsno.controllers.cycle_log import log_result
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
+from pdsno.controllers.pausing import OwnPause, RegionsWord
+from pdsno.controllers.probing import (
+    CycleWatch,
+    Hold,
+    Plan,
+    hold_of,
+    leave_in_words,
+    pause_of,
+    plan_of,
+)
+from pdsno.controllers.way_in import WayIn
 from pdsno.discovery.cycle import DiscoveryCycleResult, ReportState, record_cycle
 from pdsno.discovery.observe import Observations, observe
+from pdsno.discovery.query import QueryLimits
 from pdsno.discovery.targets import plan_targets
-from pdsno.domain.errors import Refusal, RefusedError
+from pdsno.domain.errors import OperationError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, uuid7
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
-    DiscoveryReport,
     DiscoveryRequest,
     Handler,
     Message,
     MessageType,
     PolicyUpdate,
 )
-from pdsno.domain.policy import LocalPolicy, is_inside
+from pdsno.domain.observations import Authority
+from pdsno.domain.policy import is_inside
 from pdsno.domain.ports import NIB
-from pdsno.domain.reports import as_snapshot
+from pdsno.domain.reports import snapshot_of
 from pdsno.southbound.credentials import Credentials
 
 log = structlog.get_logger()
@@ -45,20 +60,17 @@ _REPORT_WAIT_S = 5.0
 _UNHEARD_WAIT_S = 2.0
 """Without a parent nobody confirms; long enough for a broker to connect and answer."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Plan:
-    """What a cycle shall do: from policy, else from the constructor."""
-
-    namespace: str
-    local: LocalPolicy
+_EARLY_S = 0.05
+_HELD_WAIT_S = 60.0
+"""While no probe may be sent, the clock is looked at that often: it may be set."""
 
 
 class LocalController(MemberController):
     """Runs next to the devices.
 
     `subnet` holds until a policy names this controller. `credentials` open devices for queries;
-    without them a cycle only sweeps. Without a parent, reports stay in the outbox.
+    without them a cycle only sweeps. Without a parent, reports stay in the outbox. What was learned
+    about logging in, and the host keys of devices, are in files beside the controller's state.
     """
 
     role: ClassVar[Role] = Role.LOCAL
@@ -79,8 +91,15 @@ class LocalController(MemberController):
         options: Options | None = None,
     ) -> None:
         self._subnets = (subnet,) if isinstance(subnet, str) else tuple(subnet)
-        self._credentials = credentials or Credentials()
+        self._way_in = WayIn(credentials or Credentials(), context_manager.path.parent)
+        self._own_pause = OwnPause(context_manager)
+        self._regions_word = RegionsWord(context_manager)
         self._requests: deque[DiscoveryRequest] = deque()
+        self._due_at = 0.0
+        self._next_cycle_at: datetime | None = None
+        self._running: str | None = None
+        self._held_for: str | None = None
+        self._last_notes: tuple[str, ...] = ()
         self._cycle_lock = threading.Lock()
         self._stop = threading.Event()
         super().__init__(
@@ -102,78 +121,141 @@ class LocalController(MemberController):
 
         Returns when the cycle is written and its report has gone as far as it came within a few
         seconds: `report` is `confirmed` (applied by the parent), `delivered` (the broker has it)
-        or `queued`. One cycle runs at a time; another caller waits.
+        or `queued`. One cycle runs at a time; another caller waits. A pause, the end of the scan
+        window, and `close` end a running cycle within seconds; what it covered counts. Raises
+        RefusedError PAUSED or OUTSIDE_WINDOW where no probe may be sent.
         """
+        request = request or DiscoveryRequest()
         with self._cycle_lock:
+            self._require_leave()
             plan = self._plan()
-            subnets = request.subnets if request and request.subnets else plan.local.subnets
+            subnets = request.subnets or plan.local.subnets
             cycle_id = f"cycle_{uuid7()}"
-            log.info("discovery_started", cycle_id=cycle_id, subnets=list(subnets))
-            observations = self._observe(plan, subnets)
-            result = record_cycle(
-                self.nib_store,
-                observations,
-                cycle_id=cycle_id,
-                region=self.region or "",
-                local_controller=self.controller_id,
-                subnets=subnets,
-                miss_limit=plan.local.miss_limit,
-                now=datetime.now(UTC),
-            )
+            authority = plan.authority(request.requested_by, self._way_in.names)
+            self._record_start(cycle_id, subnets, authority)
+            self._running = cycle_id
+            try:
+                result = record_cycle(
+                    self.nib_store,
+                    self._observe(plan, subnets),
+                    cycle_id=cycle_id,
+                    region=self.region or "",
+                    local_controller=self.controller_id,
+                    subnets=subnets,
+                    authority=authority,
+                    local=plan.local,
+                    now=datetime.now(UTC),
+                    accept_missing=request.accept_missing,
+                )
+            finally:
+                self._running = None
             result = replace(result, report=self._send_reports())
-            self._log_result(result)
+            log_result(result, notes_before=self._last_notes)
+            self._last_notes = result.notes
             return result
 
-    def _plan(self) -> _Plan:
-        policy = self.nib_store.policy()
-        region = policy.region(self.region or "") if policy else None
-        local = region.local(self.controller_id) if region else None
-        if local is None:
-            local = LocalPolicy(controller_id=self.controller_id, subnets=self._subnets)
-        return _Plan(namespace=region.space if region else self.region or "", local=local)
-
-    def _observe(self, plan: _Plan, subnets: Sequence[str]) -> Observations:
-        return observe(
-            plan_targets(subnets, exclude=plan.local.exclude),
-            namespace=plan.namespace,
-            credentials=self._credentials,
-            query=plan.local.query,
-            rate_pps=plan.local.rate_pps,
-            stop=self._stop,
+    def _plan(self) -> Plan:
+        policy, name = self.nib_store.policy(), self.region or ""
+        if policy is not None and policy.region(name) is not None:
+            policy = replace(policy, regions=(self._regions_word.over(policy, name),))
+        return plan_of(
+            policy,
+            region=name,
+            controller_id=self.controller_id,
+            subnets=self._subnets,
         )
 
-    def _log_result(self, result: DiscoveryCycleResult) -> None:
-        log.info(
-            "discovery_completed",
-            cycle_id=result.cycle_id,
-            duration_s=round(result.duration_s, 1),
-            devices=result.devices_seen,
-            new=result.devices_new,
-            changed=result.devices_changed,
-            inactive=result.devices_inactive,
-            failures=len(result.failures),
-            report=result.report.value,
+    def _hold(self) -> Hold | None:
+        """Return why no probe may be sent now, or None."""
+        return hold_of(self._plan(), self._own_pause.pause, datetime.now(UTC))
+
+    def _require_leave(self) -> None:
+        hold = self._hold()
+        if hold is not None:
+            raise hold.refusal()
+
+    def _record_start(self, cycle_id: str, subnets: Sequence[str], authority: Authority) -> None:
+        """Put on record, before the first packet, who allowed which probes."""
+        log.info("discovery_started", cycle_id=cycle_id, subnets=list(subnets))
+        data = {"subnets": list(subnets), **jsonable(authority)}
+        self.record("DISCOVERY_STARTED", cycle_id, **data)
+
+    def _observe(self, plan: Plan, subnets: Sequence[str]) -> Observations:
+        local = plan.local
+        targets = plan_targets(subnets, exclude=local.exclude, passive_only=local.passive_only)
+        limits = QueryLimits(
+            rate_pps=local.rate_pps,
+            snmp_requests_per_s=local.snmp_requests_per_s,
+            deadline_s=local.deadline_s,
         )
-        for failure in result.failures:
-            log.warning("query_failed", address=failure.address, outcome=failure.summary)
-        for note in result.notes:
-            log.warning("discovery_limited", note=note)
+        access = self._way_in.open(plan.namespace, local.login_rate_per_min)
+        with CycleWatch(self._hold, self._stop) as watch:
+            found = observe(
+                targets,
+                namespace=plan.namespace,
+                access=access,
+                query=local.query,
+                limits=limits,
+                stop=watch.stop,
+                scope=plan.scope,
+            )
+            stopped = watch.interruptions
+        if found.is_complete or not stopped:
+            return found
+        return replace(found, interruptions=(*found.interruptions, *stopped))
 
     def _discover(self) -> None:
-        """Run what was asked for, else what the schedule asks for."""
-        if not self._requests and self._plan().local.subnets:
+        """Run what was asked for, else what the schedule asks for; nothing while that is held."""
+        if self._is_held():
+            return
+        is_due = time.monotonic() >= self._due_at - _EARLY_S
+        if is_due or self._requests:
+            self._due_at = math.inf  # unless somebody wants another one meanwhile
+        if is_due and not self._requests and self._plan().local.subnets:
             self.run_discovery_cycle()
         while self._requests and not self._stop.is_set():
-            self.run_discovery_cycle(self._requests.popleft())
+            try:
+                self.run_discovery_cycle(self._requests.popleft())
+            except RefusedError as error:
+                log.warning("request_refused", why=str(error))
+
+    def _run_soon(self) -> None:
+        """Run a cycle without waiting for the next one that is scheduled."""
+        self._due_at = 0.0
+        self._discovery.wake()
+
+    def _is_held(self) -> bool:
+        hold = self._hold()
+        why = hold.detail if hold else None
+        if why != self._held_for:
+            self._held_for = why
+            log.info("discovery_held" if hold else "discovery_goes_on", why=why)
+        if hold is None:
+            return False
+        while self._requests:
+            refused = self._requests.popleft()
+            log.warning("request_refused", why=str(hold.refusal()), by=refused.requested_by)
+        return True
 
     def _interval_s(self) -> float:
-        return float(self._plan().local.interval_s)
+        """Return how long to wait for the next look; sets when the next cycle is due."""
+        now, hold = datetime.now(UTC), self._hold()
+        if hold is not None:
+            self._due_at = 0.0
+            self._next_cycle_at = hold.until
+            left_s = (hold.until - now).total_seconds() if hold.until else _HELD_WAIT_S
+            return min(max(left_s, 0.1), _HELD_WAIT_S)
+        if self._due_at == math.inf:
+            self._due_at = time.monotonic() + self._plan().local.interval_s
+        left_s = max(self._due_at - time.monotonic(), 0.0)
+        self._next_cycle_at = now + timedelta(seconds=left_s)
+        return left_s
 
     def request_discovery(self, request: DiscoveryRequest) -> None:
         """Run a cycle soon, in the background (it waits for a running one).
 
         Raises RefusedError FOREIGN_SUBNET for a subnet that is not within our targets: nobody
-        widens by a request what policy allows.
+        widens by a request what policy allows. Raises it with PAUSED or OUTSIDE_WINDOW, too.
         """
         targets = self._plan().local.subnets
         for subnet in request.subnets:
@@ -181,13 +263,52 @@ class LocalController(MemberController):
                 raise RefusedError(
                     Refusal.FOREIGN_SUBNET, f"{subnet} is no target of {self.controller_id}"
                 )
+        self._require_leave()
         self._requests.append(request)
         self._discovery.wake()
+
+    # --- pause -------------------------------------------------------------------------------
+
+    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
+        """Send no more probes until `resume`, also after a restart; a running cycle ends.
+
+        Raises InputError for another region than ours.
+        """
+        self._require_own_region(region)
+        if self._own_pause.begin(by, reason):
+            self.record("DISCOVERY_PAUSED", self.controller_id, by=by, reason=reason)
+            log.warning("discovery_paused", by=by, reason=reason)
+        return (self.controller_id,)
+
+    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
+        """Lift the pause that was ordered here.
+
+        Raises OperationError if a pause from above goes on, saying where to lift that.
+        """
+        self._require_own_region(region)
+        if self._own_pause.end():
+            self.record("DISCOVERY_RESUMED", self.controller_id, by=by)
+            log.info("discovery_resumed", by=by)
+            self._run_soon()
+        left = pause_of(self._plan(), None)
+        if left is not None:
+            msg = f"still paused {left.detail}: resume that on the controller above"
+            raise OperationError(msg)
+        return (self.controller_id,)
+
+    @property
+    def probing(self) -> Mapping[str, object]:
+        """Whether probes may be sent, by whose word not, and when the next cycle is due."""
+        plan, now = self._plan(), datetime.now(UTC)
+        told = leave_in_words(plan, self._own_pause.pause, now)
+        is_waiting = not told["paused"] and self._running is None
+        due = self._next_cycle_at if is_waiting else None
+        return {**told, "running_cycle": self._running, "next_cycle": due}
 
     # --- reports -----------------------------------------------------------------------------
 
     def _send_reports(self) -> ReportState:
-        if self.options.parent is None and self._mqtt_broker is None:
+        if self._stop.is_set() or (self.options.parent is None and self._mqtt_broker is None):
             return ReportState.QUEUED
         self.connect_mqtt()
         wait_s = _REPORT_WAIT_S if self.options.parent else _UNHEARD_WAIT_S
@@ -217,17 +338,9 @@ class LocalController(MemberController):
 
     def _queue_snapshot(self) -> None:
         """The parent lost what it had confirmed: tell it everything anew."""
-        now = datetime.now(UTC)
         with self.nib_store.transaction() as tx:
-            head = DiscoveryReport(
-                cycle_id=f"snapshot_{uuid7()}",
-                region=self.region or "",
-                local_controller=self.controller_id,
-                started_at=now,
-                finished_at=now,
-                coverage=(),
-            )
-            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(as_snapshot(tx, head)))
+            for part in snapshot_of(tx, self.region or "", self.controller_id, datetime.now(UTC)):
+                tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part))
 
     # --- what comes down ---------------------------------------------------------------------
 
@@ -251,11 +364,19 @@ class LocalController(MemberController):
         try:
             self.request_discovery(command)
         except RefusedError as error:
-            log.warning("command_refused", why=str(error))
+            log.warning("request_refused", why=str(error), by=command.requested_by)
+
+    def _takes_overlay(self, update: PolicyUpdate) -> bool:
+        policy = self.nib_store.policy()
+        if policy is None or update.region is None:
+            return False
+        if (update.epoch, update.version) != (policy.epoch, policy.version):
+            return False
+        return self._regions_word.take(policy, update.region)
 
     def _policy_changed(self, update: PolicyUpdate) -> None:
         log.info("policy_applied", epoch=update.epoch, version=update.version)
-        self._discovery.wake()
+        self._run_soon()
 
     # --- life --------------------------------------------------------------------------------
 
@@ -268,7 +389,12 @@ class LocalController(MemberController):
     def close(self) -> None:
         """Stop a running sweep, the relay, loops and connections; idempotent."""
         self._stop.set()
+        self._stop_relay()
+        super().close()
+        self._stop_relay()  # the last cycle may have begun another one
+        self._way_in.close()
+
+    def _stop_relay(self) -> None:
         if self._relay is not None:
             self._relay.stop()
             self._relay = None
-        super().close()

@@ -14,7 +14,13 @@ from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.parent_link import ParentLink
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
-from pdsno.domain.errors import LocalProtocolError, Refusal, RefusedError, TransientError
+from pdsno.domain.errors import (
+    InputError,
+    LocalProtocolError,
+    Refusal,
+    RefusedError,
+    TransientError,
+)
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -179,6 +185,12 @@ class MemberController(BaseController):
         if parent is not None and message.sender_id != parent.controller_id:
             raise RefusedError(Refusal.NOT_ALLOWED, f"{message.sender_id} is not the parent")
 
+    def _require_own_region(self, region: str | None) -> None:
+        """Refuse what an operator wants of another region. Raises InputError."""
+        if region not in (None, self.region):
+            msg = f"this controller is of region {self.region}, not {region}"
+            raise InputError(msg)
+
     @abstractmethod
     def _on_command(self, command: DiscoveryRequest) -> None:
         """Do what the parent asked for in its reply."""
@@ -196,8 +208,12 @@ class MemberController(BaseController):
         except RefusedError as error:
             self.record("POLICY_REFUSED", f"{update.epoch}.{update.version}", reason=error.reason)
             raise
-        if is_new:
+        if is_new or self._takes_overlay(update):
             self._policy_changed(update)
+
+    def _takes_overlay(self, update: PolicyUpdate) -> bool:  # noqa: ARG002 - for whoever has a region above
+        """Keep what the parent added to the version that we have; tells whether that is new."""
+        return False
 
     def _keep_policy(self, update: PolicyUpdate) -> bool:
         """Keep a policy, which may come by several ways at once; False if we have it already."""

@@ -22,6 +22,7 @@ from pdsno.domain.messages import (
 )
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.intake.inbox import Intake, take_in
+from pdsno.policy.distribute import is_news
 
 log = structlog.get_logger()
 
@@ -69,10 +70,7 @@ class Parenting:
             for tail in status.streams
         )
         policy = self._policy_for(child) if child else None
-        if policy and (policy.epoch, policy.version) <= (
-            status.policy_epoch,
-            status.policy_version,
-        ):
+        if policy and not is_news(policy, status.policy_epoch, status.policy_version):
             policy = None
         answer = replace(
             self._own_status(),

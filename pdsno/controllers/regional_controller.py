@@ -13,13 +13,15 @@ from pdsno.communication.payloads import read
 from pdsno.communication.relay import OutboxRelay
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import Options
+from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.parenting import Parenting
+from pdsno.controllers.pausing import OwnPause, in_words, pauses_of
 from pdsno.domain.entities import ControllerRecord
-from pdsno.domain.errors import LocalProtocolError, PDSNOError, Refusal, RefusedError
-from pdsno.domain.identifiers import Role, check_region, uuid7
+from pdsno.domain.errors import LocalProtocolError, OperationError, Refusal, RefusedError
+from pdsno.domain.identifiers import Role, check_region
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
     DiscoveryReport,
@@ -35,9 +37,8 @@ from pdsno.domain.messages import (
 )
 from pdsno.domain.policy import RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
+from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream, may_jump, snapshot_of
 from pdsno.intake.reports import ReportIntake
-from pdsno.policy.distribute import for_region
 
 log = structlog.get_logger()
 
@@ -64,6 +65,7 @@ class RegionalController(MemberController):
         options: Options | None = None,
     ) -> None:
         self._admissions: Admissions | None = None
+        self._own_pause = OwnPause(context_manager)
         self._policy_loops: tuple[Loop, ...] = ()
         self._parenting = Parenting(nib_store, own_status=self._status, policy_for=self._policy_for)
         super().__init__(
@@ -75,6 +77,9 @@ class RegionalController(MemberController):
             mqtt_broker=mqtt_broker,
             rest_port=rest_port if enable_rest else None,
             options=options or Options(),
+        )
+        self._calls = ChildCalls(
+            self.http_client, lambda: self.controller_id, self._parenting.children
         )
 
     # --- admitting local controllers -----------------------------------------------------------
@@ -161,7 +166,7 @@ class RegionalController(MemberController):
                     correlation_id=message.correlation_id,
                 )
 
-        reply = self._parenting.take_in(message, apply, is_snapshot=report.is_full)
+        reply = self._parenting.take_in(message, apply, is_snapshot=may_jump(report))
         self._wake_relay()
         log.info(
             "report_taken_in",
@@ -178,17 +183,9 @@ class RegionalController(MemberController):
 
     def _queue_snapshot(self) -> None:
         """The global controller lost what it had confirmed: tell it everything anew."""
-        now = datetime.now(UTC)
         with self.nib_store.transaction() as tx:
-            report = DiscoveryReport(
-                cycle_id=f"snapshot_{uuid7()}",
-                region=self.region or "",
-                local_controller="",
-                started_at=now,
-                finished_at=now,
-                coverage=(),
-            )
-            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(as_snapshot(tx, report)))
+            for part in snapshot_of(tx, self.region or "", "", datetime.now(UTC)):
+                tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
 
     # --- what comes down ---------------------------------------------------------------------
 
@@ -208,25 +205,29 @@ class RegionalController(MemberController):
 
     def _on_discovery_request(self, message: Message) -> None:
         self._require_parent(message)
-        self._on_command(read(message, DiscoveryRequest))
+        self.request_discovery(read(message, DiscoveryRequest))
 
     def _on_command(self, command: DiscoveryRequest) -> None:
-        self.request_discovery(command)
+        try:
+            self.request_discovery(command)
+        except RefusedError as error:
+            log.warning("request_refused", why=str(error), by=command.requested_by)
 
     def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...]:
         """Ask our local controllers for a cycle now; returns who was asked.
 
-        With subnets, only those whose targets they are.
+        With subnets, only those whose targets they are. Raises RefusedError if none of them may
+        probe now (PAUSED, OUTSIDE_WINDOW).
         """
-        children = tuple(
+        region = self._own_policy()
+        if region is not None and region.is_paused:
+            raise RefusedError(Refusal.PAUSED, f"probing is paused {in_words(region.pause)}")
+        children = (
             child
             for child in self.nib_store.controllers(role=Role.LOCAL, region=self.region)
             if self._has_targets(child, request.subnets)
         )
-        for child in children:
-            if not self._send_down(child, MessageType.DISCOVERY_REQUEST, request):
-                self._parenting.children.leave_command(child.controller_id, request)
-        return tuple(child.controller_id for child in children)
+        return self._calls.request(children, request)
 
     def _has_targets(self, child: ControllerRecord, subnets: tuple[str, ...]) -> bool:
         region = self._own_policy()
@@ -234,56 +235,85 @@ class RegionalController(MemberController):
         targets = local.subnets if local else child.subnets
         return all(is_inside(subnet, targets) for subnet in subnets)
 
-    def _send_down(
-        self, child: ControllerRecord, message_type: MessageType, payload: object
-    ) -> bool:
-        """Send to a local controller that has an open port; tells whether it arrived."""
-        if child.url is None:
-            return False
-        try:
-            self.http_client.register_controller(child.controller_id, child.url)
-            self.http_client.send(
-                sender_id=self.controller_id,
-                recipient_id=child.controller_id,
-                message_type=message_type,
-                payload=jsonable(payload),
-            )
-        except PDSNOError as error:
-            log.info("child_unreachable", controller_id=child.controller_id, why=str(error))
-            return False
-        return True
-
     # --- policy ------------------------------------------------------------------------------
 
     def _own_policy(self) -> RegionPolicy | None:
+        """Return policy for our region, with our own word on pausing added."""
         policy = self.nib_store.policy()
-        return policy.region(self.region or "") if policy else None
+        region = policy.region(self.region or "") if policy else None
+        return self._own_pause.over(region) if region else None
 
     def _policy_for(self, child: ControllerRecord) -> PolicyUpdate | None:
         policy = self.nib_store.policy()
         if policy is None or child.role is not Role.LOCAL:
             return None
-        return for_region(policy, self.region or "")
+        return PolicyUpdate(epoch=policy.epoch, version=policy.version, region=self._own_policy())
 
     def _policy_changed(self, update: PolicyUpdate) -> None:
         log.info("policy_applied", epoch=update.epoch, version=update.version)
+        self._own_pause.forget_overlay()
+        self._wake_policy()
+
+    def _wake_policy(self) -> None:
         for loop in self._policy_loops:  # not here: this thread takes in messages
             loop.wake()
 
     def _publish_policy(self) -> None:
         policy = self.nib_store.policy()
         if policy is not None:
-            region = self.region or ""
-            update = for_region(policy, region)
-            self._publish(topics.policy(region), MessageType.POLICY_UPDATE, update, retain=True)
+            update = PolicyUpdate(
+                epoch=policy.epoch, version=policy.version, region=self._own_policy()
+            )
+            topic = topics.policy(self.region or "")
+            self._publish(topic, MessageType.POLICY_UPDATE, update, retain=True)
 
     def _push_policy(self) -> None:
         """Send policy over REST to local controllers that say they have an older one."""
-        for child in self.nib_store.controllers(role=Role.LOCAL, region=self.region):
-            update = self._policy_for(child)
-            known = self._parenting.children.policy_of(child.controller_id)
-            if update is not None and known < (update.epoch, update.version) and known > (0, 0):
-                self._send_down(child, MessageType.POLICY_UPDATE, update)
+        children = self.nib_store.controllers(role=Role.LOCAL, region=self.region)
+        self._calls.push(children, self._policy_for)
+
+    # --- pause -------------------------------------------------------------------------------
+
+    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
+        """Stop all probing of our region at once, also while the global controller is away.
+
+        Raises InputError for another region than ours.
+        """
+        self._require_own_region(region)
+        if self._own_pause.begin(by, reason):
+            self._tell_of_pause("DISCOVERY_PAUSED", by=by, reason=reason)
+        return (self.region or "",)
+
+    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
+        """Lift the pause that was ordered here.
+
+        Raises OperationError if policy keeps the region paused, saying where to lift that.
+        """
+        self._require_own_region(region)
+        if self._own_pause.end():
+            self._tell_of_pause("DISCOVERY_RESUMED", by=by)
+        left = self._own_policy()
+        if left is not None and left.is_paused:
+            msg = (
+                f"still paused {in_words(left.pause)}: resume region {self.region} on the global "
+                "controller"
+            )
+            raise OperationError(msg)
+        return (self.region or "",)
+
+    @property
+    def probing(self) -> Mapping[str, object]:
+        """Whether our region is paused, by whom and why."""
+        region = self._own_policy()
+        return {"paused": pauses_of((region,) if region else ())}
+
+    def _tell_of_pause(self, event_type: str, **data: str) -> None:
+        """Record it, let the global controller hear of it for sure, and tell the region."""
+        event = self.record(event_type, self.region or "", **data)
+        with self.nib_store.transaction() as tx:
+            tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
+        self._wake_relay()
+        self._wake_policy()
 
     # --- life --------------------------------------------------------------------------------
 

@@ -4,28 +4,38 @@ Rows, links, events, the record per address and the outbox row are one transacti
 cycle happened, or it did not.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pdsno.discovery.cycle_endpoints import EndpointDelta, record_endpoints
+from pdsno.discovery.cycle_tellers import answered_by_devices, tellers
+from pdsno.discovery.cycle_writes import write_devices
+from pdsno.discovery.ledger import counts
 from pdsno.discovery.observe import Observations
 from pdsno.discovery.oui import vendor_of
+from pdsno.discovery.sweep.interfaces import local_addresses
+from pdsno.domain.anomalies import host_key_events
 from pdsno.domain.coverage import Coverage
-from pdsno.domain.diff import Delta, Scope, diff
-from pdsno.domain.entities import DeviceStatus, NewEvent
+from pdsno.domain.diff import Brake, Delta, Scope, diff
+from pdsno.domain.endpoints import Look, endpoint_id, is_stranger
+from pdsno.domain.entities import Device, DeviceStatus, NewEvent
 from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.jsonable import jsonable
-from pdsno.domain.links import derive_links
 from pdsno.domain.messages import DiscoveryReport, MessageType
-from pdsno.domain.observations import AddressOutcome, Outcome
+from pdsno.domain.observations import (
+    AddressOutcome,
+    Authority,
+    CycleRecord,
+    ObservedDevice,
+    Outcome,
+)
+from pdsno.domain.policy import LocalPolicy
 from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.domain.relink import relink
 from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
 from pdsno.domain.resolve import resolve
-
-KEEP_CYCLES = 10
-"""How many cycles' records per address a NIB keeps."""
 
 
 class ReportState(StrEnum):
@@ -43,7 +53,7 @@ class DiscoveryCycleResult:
     `failures` are addresses that answered and then refused to tell about themselves although
     somebody tried (wrong credentials, time-outs of a service that was there); silent addresses are
     no failure. `is_complete` is False when the cycle was cut short; `notes` say what could not be
-    done and why.
+    done and why. `devices_seen` are devices that answered, endpoints not among them.
     """
 
     cycle_id: str
@@ -58,6 +68,9 @@ class DiscoveryCycleResult:
     devices_changed: int
     devices_inactive: int
     devices_missed: int
+    devices_retired: int
+    endpoints_seen: int
+    endpoints_new: int
     outcomes: Mapping[str, int]
     failures: tuple[AddressOutcome, ...]
     notes: tuple[str, ...]
@@ -75,6 +88,7 @@ _FAILED = frozenset(
         Outcome.AUTHENTICATION_FAILED,
         Outcome.SESSION_CLOSED,
         Outcome.PARSER_FAILED,
+        Outcome.HOST_KEY_CHANGED,
         Outcome.FAILED,
     }
 )
@@ -89,7 +103,22 @@ def failures(outcomes: tuple[AddressOutcome, ...]) -> tuple[AddressOutcome, ...]
     )
 
 
-def record_cycle(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cycle:
+    """What is known of a cycle before it is written."""
+
+    cycle_id: str
+    region: str
+    local_controller: str
+    subnets: tuple[str, ...]
+    authority: Authority
+    local: LocalPolicy
+    now: datetime
+    accept_missing: bool
+    observations: Observations
+
+
+def record_cycle(  # noqa: PLR0913 - everything that a cycle is told
     nib: NIB,
     observations: Observations,
     *,
@@ -97,96 +126,215 @@ def record_cycle(
     region: str,
     local_controller: str,
     subnets: tuple[str, ...],
-    miss_limit: int,
+    authority: Authority,
+    local: LocalPolicy,
     now: datetime,
+    accept_missing: bool = False,
 ) -> DiscoveryCycleResult:
     """Write one cycle into the NIB and queue its report; returns with `report` queued."""
-    scope = Scope(
-        region=region,
-        local_controller=local_controller,
-        coverage=observations.coverage,
-        now=now,
-        miss_limit=miss_limit,
-        mint=new_device_id,
-        vendor_of=vendor_of,
-    )
-    observed = resolve(observations.coverage.namespace, observations.sightings, observations.facts)
-    with nib.transaction() as tx:
-        delta = diff(tx.all_devices(), observed, scope)
-        _write(tx, delta, now)
-        tx.put_address_outcomes(cycle_id, now, observations.outcomes, keep_cycles=KEEP_CYCLES)
-        report = DiscoveryReport(
-            cycle_id=cycle_id,
-            region=region,
-            local_controller=local_controller,
-            started_at=observations.started_at,
-            finished_at=now,
-            coverage=(observations.coverage,),
-            devices=delta.changed,
-            seen=delta.seen,
-            absorbed=delta.absorbed,
-        )
-        if is_first_of_stream(tx):
-            report = as_snapshot(tx, report)
-        for part in in_parts(report):
-            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part), correlation_id=cycle_id)
-        tx.append_event(_completed(observations, cycle_id, local_controller, region, now))
-    return DiscoveryCycleResult(
+    cycle = _Cycle(
         cycle_id=cycle_id,
         region=region,
         local_controller=local_controller,
         subnets=subnets,
+        authority=authority,
+        local=local,
+        now=now,
+        accept_missing=accept_missing,
+        observations=observations,
+    )
+    space = observations.coverage.namespace
+    with nib.transaction() as tx:
+        previous = tx.all_devices()
+        observed = resolve(space, observations.sightings, observations.facts, previous)
+        delta = diff(previous, observed, _scope(tx, cycle, observed))
+        devices = write_devices(tx, previous, delta, now)
+        hosts = _write_endpoints(tx, cycle, observed, delta, previous, devices)
+        relink(tx, devices, actor=local_controller, now=now)
+        _tell_changed_host_keys(tx, cycle, devices)
+        _write_record(tx, cycle)
+        _report(tx, cycle, delta, hosts)
+        tx.append_event(_completed(cycle, delta, hosts))
+    return _result(cycle, delta, hosts, devices_seen=len(observed) - len(delta.strangers))
+
+
+def _scope(tx: NIBTransaction, cycle: _Cycle, observed: Sequence[ObservedDevice]) -> Scope:
+    local = cycle.local
+    return Scope(
+        region=cycle.region,
+        local_controller=cycle.local_controller,
+        coverage=cycle.observations.coverage,
+        now=cycle.now,
+        miss_limit=local.miss_limit,
+        mint=new_device_id,
+        vendor_of=vendor_of,
+        is_stranger=_strangers(tx, cycle, observed),
+        brake=Brake(percent=local.brake_percent, from_count=local.brake_from),
+        accept_missing=cycle.accept_missing,
+        requested_by=cycle.authority.requested_by,
+        retire_after=timedelta(days=local.retire_after_days),
+    )
+
+
+def _strangers(
+    tx: NIBTransaction, cycle: _Cycle, observed: Sequence[ObservedDevice]
+) -> Callable[[ObservedDevice], bool]:
+    """Return who tells devices from endpoints in this cycle."""
+    outcomes = {record.address: record for record in cycle.observations.outcomes}
+    silent = [item for item in observed if not item.facts]
+    keys = {key for item in silent for key in _keys(item)}
+    known = tx.endpoints_by_id(sorted(keys)).keys() if keys else frozenset[str]()
+
+    told = frozenset(item.address for item in cycle.observations.facts)
+
+    def is_one(item: ObservedDevice) -> bool:
+        return is_stranger(
+            item,
+            outcomes,
+            told_by_others=told,
+            is_known_endpoint=any(key in known for key in _keys(item)),
+            is_cut_short=not cycle.observations.is_complete,
+        )
+
+    return is_one
+
+
+def _keys(observed: ObservedDevice) -> list[str]:
+    """Return the IDs that it has if it is an endpoint."""
+    space = observed.namespace
+    if observed.macs:
+        return [endpoint_id(space, mac, None) for mac in observed.macs]
+    return [endpoint_id(space, None, ip) for ip in observed.ips]
+
+
+def _write_endpoints(
+    tx: NIBTransaction,
+    cycle: _Cycle,
+    observed: Sequence[ObservedDevice],
+    delta: Delta,
+    previous: Sequence[Device],
+    devices: Sequence[Device],
+) -> EndpointDelta:
+    observations = cycle.observations
+    look = Look(
+        namespace=observations.coverage.namespace,
+        region=cycle.region,
+        local_controller=cycle.local_controller,
+        now=cycle.now,
+        strangers=delta.strangers,
+        facts=observations.facts,
+        devices=devices,
+        tellers=tellers(observations.coverage.namespace, observations.facts, devices),
+        answered=answered_by_devices(observed, delta.strangers),
+        vendor_of=vendor_of,
+        own_macs=frozenset(item.mac for item in local_addresses()),
+    )
+    came = [device for device in delta.changed if device.status is not DeviceStatus.INACTIVE]
+    return record_endpoints(tx, look, observations, cycle.local, previous=previous, came=came)
+
+
+def _tell_changed_host_keys(tx: NIBTransaction, cycle: _Cycle, devices: Sequence[Device]) -> None:
+    """Write an event where a host key changed since the cycle before; not yet in the ledger."""
+    _, before = tx.address_outcomes()
+    events = host_key_events(
+        before,
+        cycle.observations.outcomes,
+        owners={(d.namespace, ip): d.device_id for d in devices for ip in d.ips},
+        actor=cycle.local_controller,
+        region=cycle.region,
+        now=cycle.now,
+    )
+    for event in events:
+        tx.append_event(event)
+
+
+def _write_record(tx: NIBTransaction, cycle: _Cycle) -> None:
+    observations = cycle.observations
+    record = CycleRecord(
+        cycle_id=cycle.cycle_id,
+        region=cycle.region,
+        local_controller=cycle.local_controller,
+        namespace=observations.coverage.namespace,
+        subnets=cycle.subnets,
+        authority=cycle.authority,
         started_at=observations.started_at,
-        finished_at=now,
+        finished_at=cycle.now,
+        is_complete=observations.is_complete,
+        counts=counts(observations.outcomes),
+        notes=observations.notes,
+        interruptions=observations.interruptions,
+    )
+    tx.put_cycle(record, observations.outcomes, keep_cycles=cycle.local.keep_cycles)
+
+
+def _report(tx: NIBTransaction, cycle: _Cycle, delta: Delta, hosts: EndpointDelta) -> None:
+    report = DiscoveryReport(
+        cycle_id=cycle.cycle_id,
+        region=cycle.region,
+        local_controller=cycle.local_controller,
+        started_at=cycle.observations.started_at,
+        finished_at=cycle.now,
+        coverage=(cycle.observations.coverage,),
+        devices=delta.changed,
+        seen=delta.seen,
+        absorbed=delta.absorbed,
+        retired=delta.retired,
+        endpoints=hosts.changed,
+        endpoints_seen=hosts.seen,
+    )
+    if is_first_of_stream(tx):
+        report = as_snapshot(tx, report)
+    for part in in_parts(report):
+        tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part), correlation_id=cycle.cycle_id)
+
+
+def _completed(cycle: _Cycle, delta: Delta, hosts: EndpointDelta) -> NewEvent:
+    observations = cycle.observations
+    return NewEvent(
+        event_type="DISCOVERY_COMPLETED" if observations.is_complete else "DISCOVERY_INTERRUPTED",
+        subject=cycle.cycle_id,
+        actor=cycle.local_controller,
+        at=cycle.now,
+        region=cycle.region,
+        data={
+            "outcomes": counts(observations.outcomes),
+            "prefixes": list(observations.coverage.prefixes),
+            "notes": list(observations.notes),
+            "interruptions": jsonable(observations.interruptions),
+            "devices": len(delta.changed) + len(delta.seen),
+            "held": delta.held,
+            "endpoints": hosts.count,
+            "endpoints_new": hosts.new,
+            "endpoints_forgotten": hosts.forgotten,
+        },
+    )
+
+
+def _result(
+    cycle: _Cycle, delta: Delta, hosts: EndpointDelta, *, devices_seen: int
+) -> DiscoveryCycleResult:
+    observations = cycle.observations
+    return DiscoveryCycleResult(
+        cycle_id=cycle.cycle_id,
+        region=cycle.region,
+        local_controller=cycle.local_controller,
+        subnets=cycle.subnets,
+        started_at=observations.started_at,
+        finished_at=cycle.now,
         coverage=observations.coverage,
-        devices_seen=len(observed),
+        devices_seen=devices_seen,
         devices_new=sum(d.version == 0 for d in delta.changed),
         devices_changed=sum(
             d.version > 0 and d.status is DeviceStatus.ACTIVE for d in delta.changed
         ),
         devices_inactive=sum(d.status is DeviceStatus.INACTIVE for d in delta.changed),
         devices_missed=len(delta.missed),
-        outcomes=_count(observations.outcomes),
+        devices_retired=len(delta.retired),
+        endpoints_seen=hosts.count,
+        endpoints_new=hosts.new,
+        outcomes=counts(observations.outcomes),
         failures=failures(observations.outcomes),
         notes=observations.notes,
         is_complete=observations.is_complete,
         report=ReportState.QUEUED,
-    )
-
-
-def _count(outcomes: tuple[AddressOutcome, ...]) -> dict[str, int]:
-    counts = Counter("answered" if o.is_answered else "silent" for o in outcomes)
-    for record in outcomes:
-        for probe in record.probes:
-            if probe.outcome not in (Outcome.ANSWERED, Outcome.SILENT):
-                counts[f"{probe.method.value} {probe.outcome.value}"] += 1
-    return dict(counts)
-
-
-def _write(tx: NIBTransaction, delta: Delta, now: datetime) -> None:
-    for merged in delta.absorbed:
-        tx.absorb_device(merged.device_id, merged.into_id)
-    for device in (*delta.changed, *delta.missed):
-        tx.put_device(device, expected_version=device.version or None)
-    tx.touch_devices(delta.seen, now)
-    for event in delta.events:
-        tx.append_event(event)
-    if delta.changed or delta.absorbed:
-        tx.replace_links(derive_links(tx.all_devices()))
-
-
-def _completed(
-    observations: Observations, cycle_id: str, actor: str, region: str, now: datetime
-) -> NewEvent:
-    return NewEvent(
-        event_type="DISCOVERY_COMPLETED" if observations.is_complete else "DISCOVERY_INTERRUPTED",
-        subject=cycle_id,
-        actor=actor,
-        at=now,
-        region=region,
-        data={
-            "outcomes": _count(observations.outcomes),
-            "prefixes": list(observations.coverage.prefixes),
-            "notes": list(observations.notes),
-        },
     )

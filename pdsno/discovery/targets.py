@@ -13,10 +13,15 @@ _POINT_TO_POINT = 31
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A subnet to sweep. `exclude` are prefixes inside it that are never probed."""
+    """A subnet to sweep.
+
+    `exclude` are prefixes inside it that are never probed. Nothing is sent to `passive_only`
+    prefixes either, but what this machine knows of them anyway is taken.
+    """
 
     subnet: str
     exclude: tuple[str, ...] = ()
+    passive_only: tuple[str, ...] = ()
 
     @property
     def network(self) -> ipaddress.IPv4Network:
@@ -25,7 +30,11 @@ class Target:
 
 
 def plan_targets(
-    subnets: Iterable[str], *, exclude: Iterable[str] = (), force: bool = False
+    subnets: Iterable[str],
+    *,
+    exclude: Iterable[str] = (),
+    passive_only: Iterable[str] = (),
+    force: bool = False,
 ) -> tuple[Target, ...]:
     """Return what to sweep, in the order given; a subnet inside another one is asked once.
 
@@ -33,15 +42,32 @@ def plan_targets(
     subnet cannot be swept, its hosts are found by what routers and switches tell.
     """
     networks = [_v4(text, force=force) for text in subnets]
-    holes = [_v4(text, force=True) for text in exclude]
+    holes, quiet = _v4_only(exclude), _v4_only(passive_only)
     targets = []
     for position, network in enumerate(networks):
         others = (*networks[:position], *(n for n in networks[position + 1 :] if n != network))
         if any(network.subnet_of(other) for other in others):
             continue
-        inside = sorted({str(hole) for hole in holes if hole.overlaps(network)})
-        targets.append(Target(subnet=str(network), exclude=tuple(inside)))
+        targets.append(
+            Target(
+                subnet=str(network),
+                exclude=_touching(network, holes),
+                passive_only=_touching(network, quiet),
+            )
+        )
     return tuple(targets)
+
+
+def _v4_only(prefixes: Iterable[str]) -> list[ipaddress.IPv4Network]:
+    """Return the IPv4 ones: a sweep sends nothing to the others anyway. Raises InputError."""
+    networks = [check_subnet(text, force=True) for text in prefixes]
+    return [item for item in networks if isinstance(item, ipaddress.IPv4Network)]
+
+
+def _touching(
+    network: ipaddress.IPv4Network, holes: Iterable[ipaddress.IPv4Network]
+) -> tuple[str, ...]:
+    return tuple(sorted({str(hole) for hole in holes if hole.overlaps(network)}))
 
 
 def _v4(text: str, *, force: bool) -> ipaddress.IPv4Network:
@@ -85,3 +111,10 @@ def hosts_of(prefixes: Iterable[ipaddress.IPv4Network], subnet: ipaddress.IPv4Ne
         for number in range(int(prefix.network_address), int(prefix.broadcast_address) + 1)
         if number not in ends
     ]
+
+
+def inside(network: ipaddress.IPv4Network, prefixes: Iterable[str]) -> list[str]:
+    """Return the addresses that hosts of `network` may have and that are in one of the prefixes."""
+    left = prefixes_without(network, prefixes)
+    wanted = prefixes_without(network, map(str, left))
+    return hosts_of(wanted, network)

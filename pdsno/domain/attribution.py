@@ -28,6 +28,8 @@ class Group:
     seen_macs: set[str] = field(default_factory=set)
     told_macs: set[str] = field(default_factory=set)
     told_ips: set[str] = field(default_factory=set)
+    own_ips: set[str] = field(default_factory=set)
+    """With those that it has in VRFs: where its own MAC answers, the address is its own."""
     evidence: set[Evidence] = field(default_factory=set)
 
     @property
@@ -37,12 +39,13 @@ class Group:
 
     def has(self, ip: str) -> bool:
         """Tell whether it says that the address is its own, or told its facts there."""
-        return ip in self.told_ips or any(f.address == ip for f in self.facts)
+        return ip in self.own_ips or any(f.address == ip for f in self.facts)
 
     def tell(self, profile: Profile) -> None:
         """Add what an account tells of the interfaces."""
         self.told_macs |= profile.told_macs
         self.told_ips |= profile.told_ips
+        self.own_ips |= profile.own_ips
 
 
 @dataclass(slots=True, eq=False)
@@ -137,13 +140,13 @@ class Attribution:
     def _may_be_a_clone(self, owners: Sequence[Group], port: _Port) -> bool:
         """Tell whether none of the owners is on this LAN: then the MAC is somebody else's too."""
         here = {lan_of(address) for address in port.addresses}
-        return all(here.isdisjoint(lan_of(ip) for ip in group.told_ips) for group in owners)
+        return all(here.isdisjoint(lan_of(ip) for ip in group.own_ips) for group in owners)
 
     def _owner_of(self, owners: Sequence[Group], port: _Port, address: str) -> int | None:
         having = [n for n, group in enumerate(owners) if group.has(address)]
         if having:
             return having[0] if len(having) == 1 else None
-        if len(owners) == 1 and not owners[0].told_ips and not port.is_proxy:
+        if len(owners) == 1 and not owners[0].own_ips and not port.is_proxy:
             return 0
         return None
 

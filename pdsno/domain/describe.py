@@ -5,9 +5,10 @@ a device that told its interfaces really lost (a MAC, an address, a neighbour) g
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pdsno.domain.addresses import identifying_ips, loopback_addresses
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.entities import (
     Device,
@@ -17,20 +18,30 @@ from pdsno.domain.entities import (
     Interface,
     Neighbor,
 )
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.observations import Facts, ObservedDevice
 
 VendorOf = Callable[[str], str | None]
 """Who made the hardware behind a normalised MAC, as registered, or None."""
 
 RANK = {"operator": 0, "ssh": 1, "snmp": 2, "lldp": 3, "arp": 4}
-_SCALARS = (
+SCALARS = (
     "name", "vendor", "model", "platform", "os_version",
     "serial", "chassis_id", "engine_id", "ssh_host_key",
 )  # fmt: skip
-_SILENT_FIELDS = frozenset(
-    {"device_id", "last_seen", "version", "provenance", "missed", "first_seen"}
-)
+"""Fields with one value, each with a source of its own."""
+_COLUMNS = (
+    "mac", "ips", "oper_status", "admin_status", "mtu", "speed_mbps", "description", "vrf",
+)  # fmt: skip
+_ALWAYS_THERE = frozenset({"mac", "ips"})
+"""Columns that no table of a device that we reached is without: if all is empty, it was cut."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What a device as it now stands does not show: whether it told, and where it answered."""
+
+    neighbors: bool
+    answered: frozenset[str]
 
 
 def rank(source: str) -> int:
@@ -63,7 +74,7 @@ def describe(
         local_controller=local_controller,
         management_ip=observed.management_ip,
         macs=observed.macs,
-        ips=observed.ips,
+        ips=tuple(sorted({*observed.ips, *_addresses(interfaces)})),
         interfaces=interfaces,
         neighbors=neighbors or (),
         sources=tuple(sorted(sources)),
@@ -75,15 +86,19 @@ def describe(
     )
     if previous is None:
         return device
-    return _over(previous, device, coverage, told_neighbors=neighbors is not None)
+    told = _Told(
+        neighbors=neighbors is not None,
+        answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings}),
+    )
+    return _over(previous, device, coverage, told)
 
 
 def _scalars(
     observed: ObservedDevice, facts: Sequence[Facts], vendor_of: VendorOf
 ) -> tuple[dict[str, Any], dict[str, FieldSource]]:
-    values: dict[str, Any] = dict.fromkeys(_SCALARS)
+    values: dict[str, Any] = dict.fromkeys(SCALARS)
     provenance: dict[str, FieldSource] = {}
-    for name in _SCALARS:
+    for name in SCALARS:
         for item in facts:
             value = getattr(item, name)
             if value is not None:
@@ -144,36 +159,89 @@ def _sorted_ips(entry: Interface) -> Interface:
     return replace(entry, ips=tuple(sorted(set(entry.ips))))
 
 
-def _fill(first: Interface, second: Interface) -> Interface:
+def _fill(first: Interface, second: Interface, columns: Iterable[str] = _COLUMNS) -> Interface:
     gaps: dict[str, Any] = {
-        name: getattr(second, name)
-        for name in ("mac", "oper_status", "admin_status", "mtu", "speed_mbps", "description")
-        if getattr(first, name) is None
+        name: getattr(second, name) for name in columns if not _is_told(getattr(first, name))
     }
-    if not first.ips:
-        gaps["ips"] = tuple(sorted(set(second.ips)))
-    return replace(first, **gaps)
+    return _sorted_ips(replace(first, **gaps)) if gaps else first
 
 
-def _over(previous: Device, now: Device, coverage: Coverage, *, told_neighbors: bool) -> Device:
+def _is_told(value: object) -> bool:
+    return value not in (None, ())
+
+
+def _addresses(interfaces: Iterable[Interface]) -> frozenset[str]:
+    """Return the bare addresses of all interfaces, in whatever VRF, that name one device."""
+    return frozenset(ip for interface in interfaces for ip in identifying_ips(interface))
+
+
+def _over(previous: Device, now: Device, coverage: Coverage, told: _Told) -> Device:
     kept: dict[str, Any] = {}
-    for name in _SCALARS:
-        old, new = previous.provenance.get(name), now.provenance.get(name)
-        outranked = old and new and rank(old.source) < rank(new.source)
-        if getattr(now, name) is None or (outranked and getattr(previous, name) is not None):
+    for name in SCALARS:
+        outranked = _outranks(name, previous, now) and getattr(previous, name) is not None
+        if getattr(now, name) is None or outranked:
             kept[name] = getattr(previous, name)
     if now.device_type in (DeviceType.UNKNOWN, DeviceType.ENDPOINT) and previous.interfaces:
         kept["device_type"] = previous.device_type
-    if not told_neighbors:
+    if not told.neighbors:
         kept["neighbors"] = previous.neighbors
     kept["sources"] = tuple(sorted({*previous.sources, *now.sources}))
-    if not now.interfaces:
+    if now.interfaces:
+        kept |= _interfaces_over(previous, now)
+    else:
         kept |= _addresses_without_interfaces(previous, now, coverage)
+    if _stays_managed_at(previous.management_ip, now, told.answered):
+        kept["management_ip"] = previous.management_ip
     provenance = {
-        **previous.provenance,
+        **{k: v for k, v in previous.provenance.items() if k != "status"},
         **{k: v for k, v in now.provenance.items() if k not in kept or k in ("ips", "macs")},
     }
     return replace(now, **kept, provenance=provenance)
+
+
+def _outranks(field: str, previous: Device, now: Device) -> bool:
+    """Tell whether who told a field before has more to say than who tells it now."""
+    old, new = previous.provenance.get(field), now.provenance.get(field)
+    return bool(old and new and rank(old.source) < rank(new.source))
+
+
+def _stays_managed_at(before: str | None, now: Device, answered: frozenset[str]) -> bool:
+    """Tell whether the address by which we know it still serves: then it is not given up.
+
+    Which of several addresses answers a query differs from day to day; only a loopback's is
+    worth a change.
+    """
+    if before not in answered or before == now.management_ip:
+        return False
+    loopbacks = loopback_addresses(now.interfaces)
+    return before in loopbacks or now.management_ip not in loopbacks
+
+
+def _interfaces_over(previous: Device, now: Device) -> Mapping[str, Any]:
+    """Return what stays of an interface table because this time's teller does not know it.
+
+    An empty column was not told if a lesser source tells this time, or if it cannot be empty.
+    Else it was told, and what is missing in it is lost.
+    """
+    lesser = _outranks("interfaces", previous, now)
+    untold = [
+        name
+        for name in _COLUMNS
+        if (lesser or name in _ALWAYS_THERE)
+        and not any(_is_told(getattr(i, name)) for i in now.interfaces)
+    ]
+    before = {i.name: i for i in previous.interfaces}
+    filled = tuple(
+        _fill(i, before[i.name], untold) if i.name in before else i for i in now.interfaces
+    )
+    if filled == now.interfaces:
+        return {}
+    macs = {i.mac for i in filled if i.mac and i.mac in previous.macs}
+    return {
+        "interfaces": filled,
+        "ips": tuple(sorted({*now.ips, *_addresses(filled)})),
+        "macs": tuple(sorted({*now.macs, *macs})),
+    }
 
 
 def _addresses_without_interfaces(
@@ -183,7 +251,10 @@ def _addresses_without_interfaces(
     macs = tuple(sorted({*previous.macs, *now.macs}))
     if previous.interfaces:
         ips = {*previous.ips, *now.ips}
-        management = previous.management_ip or now.management_ip
+        was = previous.management_ip
+        is_silent = was is not None and coverage.covers(now.namespace, was)
+        has_moved = is_silent and now.management_ip not in (None, *previous.ips)
+        management = now.management_ip if has_moved or was is None else was
     else:
         uncovered = {ip for ip in previous.ips if not coverage.covers(now.namespace, ip)}
         ips = uncovered | set(now.ips)
@@ -195,13 +266,3 @@ def _addresses_without_interfaces(
         "interfaces": previous.interfaces,
         "management_ip": management,
     }
-
-
-def field_changes(before: Device, after: Device) -> dict[str, list[Any]]:
-    """Return `{field: [old, new]}` as JSON values, leaving out what changes at every sighting."""
-    changes: dict[str, list[Any]] = {}
-    for name in Device.__dataclass_fields__:
-        old, new = getattr(before, name), getattr(after, name)
-        if name not in _SILENT_FIELDS and old != new:
-            changes[name] = [jsonable(old), jsonable(new)]
-    return changes

@@ -40,7 +40,10 @@ class LinkStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interface:
-    """One interface (RFC 8343). `ips` are `address/prefixlen`, bare if the length is unknown."""
+    """One interface (RFC 8343). `ips` are `address/prefixlen`, bare if the length is unknown.
+
+    `vrf` names the routing instance that the interface is in; None is the default one.
+    """
 
     name: str
     mac: str | None = None
@@ -50,6 +53,7 @@ class Interface:
     mtu: int | None = None
     speed_mbps: int | None = None
     description: str | None = None
+    vrf: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +112,58 @@ class Device:
     missed: int = 0
     engine_id: str | None = None
     ssh_host_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """Where a host is plugged in: the switch port that learned its MAC, never a trunk.
+
+    `device_id` is in the terms of the NIB that holds it; None for a switch that is not in it.
+    """
+
+    device_id: str | None
+    device: str | None
+    interface: str
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A host that merely is there: nobody could ask it what it is.
+
+    Keyed by its MAC inside a namespace, by its address where no MAC was seen; `endpoint_id`
+    follows from that key, so that every tier gives it the same. `ips` are the present ones,
+    sorted. `is_random_mac` tells a locally administered MAC, which a phone gives up within a day.
+    `sources` name who told: sweep methods, `arp-table`, `mac-table`.
+    """
+
+    endpoint_id: str
+    namespace: str
+    mac: str | None
+    ips: tuple[str, ...] = ()
+    vendor: str | None = None
+    is_random_mac: bool = False
+    region: str = ""
+    local_controller: str = ""
+    attachment: Attachment | None = None
+    sources: tuple[str, ...] = ()
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointSighting:
+    """A stretch of time in which an endpoint had one address at one place.
+
+    (`endpoint_id`, `ip`, `attachment`) is its key; seen again, only `last_seen` moves.
+    """
+
+    endpoint_id: str
+    ip: str | None
+    attachment: Attachment | None
+    source: str
+    first_seen: datetime
+    last_seen: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

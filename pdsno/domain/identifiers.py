@@ -13,6 +13,8 @@ from pdsno.domain.errors import InputError
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?", re.ASCII)
 _RESERVED_REGIONS = frozenset({"global", "system"})
 _MAC = re.compile(r"[0-9a-f]{12}", re.ASCII)
+_REMEMBERED = 131_072
+"""So many MACs and addresses are not parsed again: each is looked at many times in a cycle."""
 _CONTROLLER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,94}", re.ASCII)
 
 
@@ -101,6 +103,10 @@ _SHARED_MACS = frozenset(
         "20:41:53:59:4e:ff",  # Microsoft RAS
         "50:50:54:50:30:30",  # Microsoft PPTP
         "00:1c:73:00:00:99",  # Arista VARP, as its documentation proposes
+        "00:22:bd:f8:19:ff",  # Cisco ACI, on every gateway
+        "02:50:56:56:44:52",  # VMware NSX distributed router, on every host
+        "ee:ee:ee:ee:ee:ee",  # Calico, on every workload's interface
+        "fe:ff:ff:ff:ff:ff",  # Xen back ends
     }
 )
 _SHARED_PREFIXES = (
@@ -111,6 +117,8 @@ _SHARED_PREFIXES = (
     "00:05:73:a0:0",  # HSRP, IPv6
     "00:07:b4:",  # GLBP
     "00:09:0f:09:",  # FortiGate HA clusters
+    "00:10:db:ff:",  # NetScreen and Juniper clusters
+    "02:e0:52:",  # Brocade VRRP-E
     "44:39:39:ff:",  # Cumulus MLAG and VRR
     "02:bf:",  # Microsoft network load balancing
 )
@@ -126,6 +134,7 @@ _HYPERVISORS = (
 )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def mac_kind(mac: str) -> MacKind:
     """Return what a normalised MAC is worth as evidence; group addresses are shared."""
     first_octet = int(mac[:2], 16)
@@ -146,7 +155,10 @@ def is_identifying_mac(mac: str) -> bool:
 
 
 _VIRTUAL_INTERFACE = re.compile(
-    r"(docker|veth|virbr|vnet|cni|flannel|cali|lxcbr|lxdbr|podman|br-[0-9a-f]{12}|tunl|ip6tnl)",
+    r"docker|veth(?!ernet)|virbr|vnet|cni|flannel|cali|lxc|lxdbr|incusbr|podman|br-[0-9a-f]{12}"
+    r"|tunl|ip6tnl|sit0|gre0|gretap0|erspan0|ifb|tap|qbr|qvb|qvo|ovs-system|genev_sys|vxlan\.calico"
+    r"|cilium|kube-|nodelocaldns|weave|fwbr|fwln|fwpr"  # Kubernetes, Proxmox
+    r"|vmnet\d|virtualbox|vethernet \((default|wsl|nat)|utun|awdl|llw\d|zt[0-9a-z]{8}",  # PCs
     re.ASCII,
 )
 
@@ -163,6 +175,9 @@ _JUNK_SERIALS = frozenset(
         "tobefilledbyoem", "tobefilledbyo.e.m", "oem", "empty", "notavailable", "notsettable",
         "xxxxxxxxxx", "notpresent", "baseboardserialnumber", "test", "serial", "unavailable",
         "noserial", "novalue", "emptystring", "unspecified", "novalid", "standard",
+        "nonespecified", "undefined", "notdefined", "unknownserialnumber", "nil", "void",
+        "serialno", "system", "chassis", "tbd", "nosn", "systemserial", "mbserialnumber",
+        "0x00000000",
     }
 )  # fmt: skip
 _MIN_SERIAL = 2
@@ -198,12 +213,62 @@ def identifying_name(text: str | None) -> str | None:
     return folded
 
 
+_ENGINE_HEAD = 10
+"""Hexadecimal digits of an engine ID for its maker, and for how the rest was made."""
+_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+", re.ASCII)
+_TEXT_FORMAT = "04"
+
+
+def identifying_engine(engine_id: str | None) -> str | None:
+    """Return an SNMP engine ID to compare, or None for one that many agents are born with.
+
+    RFC 3411 (SnmpEngineID): four octets for the maker, one for the format, then an address, a
+    MAC, text or octets. It identifies nobody where that is no host's address, a MAC of several
+    devices, a name that devices are born with, or one character all the way.
+    """
+    text = (engine_id or "").strip().lower().removeprefix("0x")
+    rest = text[_ENGINE_HEAD:]
+    if len(set(rest)) < _MIN_SERIAL:
+        return None
+    if not _HEXADECIMAL.fullmatch(text):
+        return text
+    made_of = engine_made_of(text)
+    if made_of is not None:
+        is_mac = made_of.count(":") == _MAC_COLONS and len(made_of) == _MAC_LENGTH
+        says = is_identifying_mac(made_of) if is_mac else is_identifying_ip(made_of)
+        return text if says else None
+    if text[8:_ENGINE_HEAD] == _TEXT_FORMAT and int(text[0], 16) & 8:
+        name = bytes.fromhex(rest).decode("ascii", "replace").strip(" \0")
+        return text if identifying_serial(name) and identifying_name(name) else None
+    return text
+
+
+_MAC_COLONS = 5
+_MAC_LENGTH = 17
+_EMBEDDED = {("01", 8): "ipv4", ("02", 32): "ipv6", ("03", 12): "mac"}
+"""What follows the head, by format octet and by the number of hexadecimal digits."""
+
+
+def engine_made_of(engine_id: str) -> str | None:
+    """Return the MAC or the address that an SNMP engine ID is made of, normalised, or None."""
+    if not _HEXADECIMAL.fullmatch(engine_id) or not int(engine_id[0], 16) & 8:
+        return None
+    rest = engine_id[_ENGINE_HEAD:]
+    kind = _EMBEDDED.get((engine_id[8:_ENGINE_HEAD], len(rest)))
+    if kind is None:
+        # Some makers pad a MAC with two octets of zeros.
+        is_padded = engine_id[8:_ENGINE_HEAD] == "03" and rest[12:] == "0000"
+        return normalise_mac(rest[:12]) if is_padded else None
+    return normalise_mac(rest) if kind == "mac" else str(ipaddress.ip_address(bytes.fromhex(rest)))
+
+
 def same_name(one: str, other: str) -> bool:
     """Tell whether two compared names are one: equal, or one is the other without its domain."""
     (a, _, a_domain), (b, _, b_domain) = one.partition("."), other.partition(".")
     return a == b and (not a_domain or not b_domain or a_domain == b_domain)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_identifying_ip(ip: str) -> bool:
     """Tell whether an address may stand for one device inside a namespace.
 
@@ -218,7 +283,7 @@ def is_identifying_ip(ip: str) -> bool:
     )
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_REMEMBERED)
 def lan_of(ip: str) -> str:
     """Return the prefix that an address probably shares with its LAN: a /24, or a /64 (RFC 7421).
 

@@ -7,73 +7,28 @@ address which the other does not have. A false split is a nuisance, a false merg
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from pdsno.domain.addresses import Place
 from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
-from pdsno.domain.identifiers import MacKind, lan_of, mac_kind, same_name
-from pdsno.domain.profiles import Disputed, Profile, Serial, is_mac_text
+from pdsno.domain.identifiers import MacKind, engine_made_of, lan_of, mac_kind
+from pdsno.domain.pairs import Pair, pair_of
+from pdsno.domain.profiles import Disputed, Profile, is_mac_text
 
 _HALF = 0.5
 _FULL = 100
 _SAME_QUERY = 130
 """Two sources asked at one address in one cycle: outweighs that each has its own name for it."""
+_NEW_CARD = -40
+_TWINS = -60
 _STACK_MACS = 2
+_RESTATED = 10
 
 NOTHING_DISPUTED = Disputed()
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two accounts side by side, and what they have in common."""
-
-    a: Profile
-    b: Profile
-    disputed: Disputed
-    left: frozenset[str]
-    right: frozenset[str]
-    """MACs to compare: burnt-in ones where both have such, else all."""
-
-    @property
-    def macs(self) -> frozenset[str]:
-        return self.left & self.right
-
-    @property
-    def mac_share(self) -> float:
-        """Share of the smaller set of MACs that is common; 0 where a side has none."""
-        smaller = min(len(self.left), len(self.right))
-        return len(self.macs) / smaller if smaller else 0.0
-
-    @property
-    def is_mac_disjoint(self) -> bool:
-        return bool(self.left and self.right) and not self.macs
-
-    @property
-    def burnt(self) -> frozenset[str]:
-        return frozenset(m for m in self.macs if mac_kind(m) is MacKind.BURNT_IN)
-
-    @property
-    def is_local(self) -> bool:
-        return self.a.namespace == self.b.namespace
-
-    @property
-    def is_now(self) -> bool:
-        """Whether both accounts are of one time, so that nothing can have changed between."""
-        return not self.a.is_past and not self.b.is_past
-
-    @property
-    def serials(self) -> list[Serial]:
-        """Serials of `a` that `b` tells too."""
-        return [x for x in self.a.serials if any(_is_same_serial(x, y) for y in self.b.serials)]
-
-    @property
-    def is_refitted(self) -> bool:
-        """Whether it may be one chassis that got new cards between two times."""
-        return not self.is_now and bool(self.serials)
-
-
 def judge(a: Profile, b: Profile, disputed: Disputed = NOTHING_DISPUTED) -> Verdict:
     """Return whether two accounts are of one device, with all arguments; symmetric."""
-    pair = _pair(a, b, disputed)
+    pair = pair_of(a, b, disputed)
     contradictions = tuple(_contradictions(pair))
     evidence = tuple(
         sorted(
@@ -89,43 +44,29 @@ def judge(a: Profile, b: Profile, disputed: Disputed = NOTHING_DISPUTED) -> Verd
     return Verdict(evidence=evidence, contradictions=contradictions)
 
 
-def contradicts(a: Profile, b: Profile) -> bool:
+def contradicts(a: Profile, b: Profile, disputed: Disputed = NOTHING_DISPUTED) -> bool:
     """Tell whether two accounts cannot be of one device, whatever else they share; symmetric."""
-    return any(True for _ in _contradictions(_pair(a, b, NOTHING_DISPUTED)))
-
-
-def _pair(a: Profile, b: Profile, disputed: Disputed) -> _Pair:
-    left, right = a.macs, b.macs
-    burnt_left, burnt_right = _burnt(left), _burnt(right)
-    if burnt_left and burnt_right:
-        left, right = burnt_left, burnt_right
-    return _Pair(a, b, disputed, left, right)
-
-
-def _burnt(macs: frozenset[str]) -> frozenset[str]:
-    return frozenset(mac for mac in macs if mac_kind(mac) is MacKind.BURNT_IN)
-
-
-def _is_same_serial(x: Serial, y: Serial) -> bool:
-    return x.text == y.text and (x.vendor == y.vendor or not x.vendor or not y.vendor)
+    return any(True for _ in _contradictions(pair_of(a, b, disputed)))
 
 
 # --- what rules it out -----------------------------------------------------------------------
 
 
-def _contradictions(pair: _Pair) -> Iterator[str]:
+def _contradictions(pair: Pair) -> Iterator[str]:
     has_table = pair.a.told_macs or pair.b.told_macs
     if pair.is_mac_disjoint and has_table and not pair.is_refitted:
         yield "no MAC in common"
     if _are_serials_different(pair) and not _is_stack(pair):
         yield "different serials"
-    if not pair.macs and not pair.is_refitted:
-        yield from _different_ids(pair)
+    if _are_engines_different(pair) and (pair.is_now or not (pair.macs or pair.is_refitted)):
+        yield "different SNMP engine IDs"
+    if not pair.macs and not pair.is_refitted and _are_chassis_different(pair):
+        yield "different chassis IDs"
     if pair.is_now:
         yield from _different_places(pair)
 
 
-def _are_serials_different(pair: _Pair) -> bool:
+def _are_serials_different(pair: Pair) -> bool:
     """Compare serials of one kind: told by the same source, or by who knows whom."""
     if pair.serials:
         return False
@@ -136,39 +77,44 @@ def _are_serials_different(pair: _Pair) -> bool:
     )
 
 
-def _is_stack(pair: _Pair) -> bool:
-    """Tell whether most MACs stay: then a member was swapped, and another's serial is told."""
-    return len(pair.burnt) >= _STACK_MACS and pair.mac_share > _HALF
+def _is_stack(pair: Pair) -> bool:
+    """Tell whether most MACs stay, and every address: then a member was swapped between two times.
+
+    The serial is another's then. Firewalls of one cluster show the same MACs with two serials as
+    well, but each of them has an address of its own.
+    """
+    if pair.is_now or len(pair.burnt) < _STACK_MACS or pair.mac_share <= _HALF:
+        return False
+    return pair.a.ips <= pair.b.ips or pair.b.ips <= pair.a.ips
 
 
-def _different_ids(pair: _Pair) -> Iterator[str]:
-    if pair.a.engines and pair.b.engines and not pair.a.engines & pair.b.engines:
-        yield "different SNMP engine IDs"
-    if _are_chassis_different(pair):
-        yield "different chassis IDs"
+def _are_engines_different(pair: Pair) -> bool:
+    """Tell whether two SNMP agents spoke; at one time a device has one."""
+    a, b = pair.a.engines, pair.b.engines
+    return bool(a and b) and not a & b
 
 
-def _are_chassis_different(pair: _Pair) -> bool:
+def _are_chassis_different(pair: Pair) -> bool:
     a, b = pair.a.chassis, pair.b.chassis
     comparable = {is_mac_text(x) for x in a} & {is_mac_text(x) for x in b}
     return bool(comparable) and not a & b
 
 
-def _different_places(pair: _Pair) -> Iterator[str]:
+def _different_places(pair: Pair) -> Iterator[str]:
     """Two accounts of one time: a complete table has every address at which it was reached."""
     a, b = pair.a, pair.b
-    if a.told_ips and b.told_ips and a.told_ips.isdisjoint(b.told_ips):
+    if a.own_ips and b.own_ips and a.own_ips.isdisjoint(b.own_ips):
         yield "no address in common"
         return
-    knows_itself = a.reached & a.told_ips and b.reached & b.told_ips
-    if knows_itself and not a.reached & b.told_ips and not b.reached & a.told_ips:
+    knows_itself = a.reached & a.own_ips and b.reached & b.own_ips
+    if knows_itself and not a.reached & b.own_ips and not b.reached & a.own_ips:
         yield "each was reached at an address that the other does not have"
 
 
 # --- what speaks for it, and against ---------------------------------------------------------
 
 
-def _serial_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _serial_evidence(pair: Pair) -> Iterator[Evidence]:
     if pair.serials:
         text = min(pair.serials, key=lambda s: s.text).text
         yield Evidence(
@@ -177,19 +123,24 @@ def _serial_evidence(pair: _Pair) -> Iterator[Evidence]:
             detail=f"same serial {text} by {_labels(pair)}",
             is_anchor=True,
         )
-    elif pair.a.serials and pair.b.serials:
+    elif _are_serials_different(pair):
+        # By two sources it may be the chassis and its board.
         yield Evidence(kind=EvidenceKind.SERIAL, weight=-40, detail="different serials")
 
 
-def _labels(pair: _Pair) -> str:
+def _labels(pair: Pair) -> str:
     return " and ".join(sorted({pair.a.label, pair.b.label}))
 
 
-def _mac_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _mac_evidence(pair: Pair) -> Iterator[Evidence]:
     if pair.is_mac_disjoint:
-        yield Evidence(kind=EvidenceKind.MACS, weight=-70, detail="no MAC in common")
+        weight = _NEW_CARD if pair.has_new_card else -70
+        yield Evidence(kind=EvidenceKind.MACS, weight=weight, detail="no MAC in common")
     if not pair.macs:
         return
+    if _are_twins(pair):
+        detail = "each has addresses that the other does not have, as of a cluster or a fabric"
+        yield Evidence(kind=EvidenceKind.MACS, weight=_TWINS, detail=detail)
     few = ", ".join(sorted(pair.macs)[:3])
     more = f" and {len(pair.macs) - 3} more" if len(pair.macs) > 3 else ""  # noqa: PLR2004
     plural = "s" if len(pair.macs) > 1 else ""
@@ -202,7 +153,25 @@ def _mac_evidence(pair: _Pair) -> Iterator[Evidence]:
     )
 
 
-def _mac_weight(pair: _Pair) -> int:
+def _are_twins(pair: Pair) -> bool:
+    """Tell whether it may be the other one of a cluster or fabric, seen at another time.
+
+    Firewalls share MACs and addresses of the service; the own port of each differs in both.
+    Leaves of a fabric share those of its gateways; the loopback of each is its own.
+    """
+    a, b = pair.a, pair.b
+    if pair.is_now or a.reached & b.reached:
+        return False
+    if _each_has_more(a.loopbacks, b.loopbacks):
+        return True
+    return _each_has_more(a.told_macs, b.told_macs) and _each_has_more(a.own_ips, b.own_ips)
+
+
+def _each_has_more(a: frozenset[str], b: frozenset[str]) -> bool:
+    return bool(a - b and b - a)
+
+
+def _mac_weight(pair: Pair) -> int:
     """Say what the common MACs are worth.
 
     In one address space a MAC is one port's, unless several devices have it; between address
@@ -222,7 +191,7 @@ def _mac_weight(pair: _Pair) -> int:
     return 80 if len(pair.macs) > 1 else 60
 
 
-def _is_near(pair: _Pair) -> bool:
+def _is_near(pair: Pair) -> bool:
     """Tell whether both have an address in one LAN, as far as addresses tell.
 
     A virtual MAC that turns up far from where it was may be another guest of the same image.
@@ -230,14 +199,14 @@ def _is_near(pair: _Pair) -> bool:
     return not {lan_of(ip) for ip in pair.a.ips}.isdisjoint(lan_of(ip) for ip in pair.b.ips)
 
 
-def _far_mac_weight(pair: _Pair) -> int:
+def _far_mac_weight(pair: Pair) -> int:
     several = len(pair.macs) > 1
     if pair.burnt:
         return _FULL if len(pair.burnt) > 1 else 70
     return 60 if several else 30
 
 
-def _address_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _address_evidence(pair: Pair) -> Iterator[Evidence]:
     if not pair.is_local:
         yield from _far_address_evidence(pair)
         return
@@ -247,8 +216,8 @@ def _address_evidence(pair: _Pair) -> Iterator[Evidence]:
     both = a.reached & b.reached
     if pair.is_now or pair.mac_share <= _HALF:
         # Else the same MAC is still at the same address, whoever else has one or the other.
-        both = _undisputed(both, pair)
-    told = _undisputed((a.reached & b.told_ips) | (b.reached & a.told_ips), pair)
+        both = pair.undisputed(both)
+    told = pair.undisputed((a.reached & b.told_ips) | (b.reached & a.told_ips))
     if both:
         yield _address(_reached_weight(pair), f"both at {min(both)}")
     elif told:
@@ -263,35 +232,42 @@ def _address_evidence(pair: _Pair) -> Iterator[Evidence]:
         )
 
 
-def _are_both_without_macs(pair: _Pair) -> bool:
+def _are_both_without_macs(pair: Pair) -> bool:
     """Tell whether nothing but the address could ever recognise it, now and before."""
     is_alike = pair.a.has_facts == pair.b.has_facts
     return is_alike and not pair.is_now and not pair.left and not pair.right
 
 
-def _undisputed(ips: frozenset[str], pair: _Pair) -> frozenset[str]:
-    return frozenset(ip for ip in ips if (pair.a.namespace, ip) not in pair.disputed.ips)
-
-
-def _reached_weight(pair: _Pair) -> int:
+def _reached_weight(pair: Pair) -> int:
     if pair.is_now and pair.a.has_facts and pair.b.has_facts:
         return _SAME_QUERY
     return 60 if pair.left and pair.right else _FULL
 
 
-def _far_address_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _far_address_evidence(pair: Pair) -> Iterator[Evidence]:
     """A router between two address spaces tells in each the address that it has in the other."""
+    if inside := _reached_in_vrf(pair.a, pair.b) | _reached_in_vrf(pair.b, pair.a):
+        namespace, ip = min(inside)
+        if (namespace, ip) not in pair.disputed.ips and not pair.is_mac_disjoint:
+            weight = 60 if pair.left and pair.right else _FULL
+            yield _address(weight, f"{ip} is its own in {namespace}, and answered there")
+        return
     here = (pair.a.reached & pair.b.told_ips) - pair.b.reached
     there = (pair.b.reached & pair.a.told_ips) - pair.a.reached
     if here and there and pair.macs:
         yield _address(60, f"tells {min(there)} here, {min(here)} there, and was reached at both")
 
 
+def _reached_in_vrf(reached: Profile, told: Profile) -> frozenset[Place]:
+    """Return addresses at which one answered to who is inside of a VRF that the other tells."""
+    return told.vrf_ips & {(reached.namespace, ip) for ip in reached.reached}
+
+
 def _address(weight: int, detail: str) -> Evidence:
     return Evidence(kind=EvidenceKind.ADDRESS, weight=weight, detail=detail, is_anchor=True)
 
 
-def _chassis_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _chassis_evidence(pair: Pair) -> Iterator[Evidence]:
     common = pair.a.chassis & pair.b.chassis
     if not common:
         if _are_chassis_different(pair) and not pair.is_refitted:
@@ -299,24 +275,26 @@ def _chassis_evidence(pair: _Pair) -> Iterator[Evidence]:
         return
     chassis = min(common)
     burnt = is_mac_text(chassis) and mac_kind(chassis) is MacKind.BURNT_IN
-    # One of the shared MACs once more says little.
-    weight = 20 if chassis in pair.macs else 70 if burnt else 40
+    # One of the shared MACs once more says little; peers of an MLAG announce one that is neither's.
+    weight = 20 if chassis in pair.macs else 50 if burnt else 40
     yield Evidence(
         kind=EvidenceKind.CHASSIS_ID,
         weight=weight,
         detail=f"same chassis ID {chassis} by {_labels(pair)}",
-        is_anchor=burnt and pair.is_local,
+        is_anchor=burnt and pair.is_local and chassis not in pair.macs,
     )
 
 
-def _copied_evidence(pair: _Pair) -> Iterator[Evidence]:
+def _copied_evidence(pair: Pair) -> Iterator[Evidence]:
     """What a copied image carries, and what an operator types."""
     a, b = pair.a, pair.b
-    yield from _weigh(EvidenceKind.ENGINE_ID, a.engines, b.engines, (50, -20))
+    if not pair.is_refitted or not _are_made_of_macs(pair):
+        worth = _RESTATED if all(_is_restated(x, pair) for x in a.engines & b.engines) else 50
+        yield from _weigh(EvidenceKind.ENGINE_ID, a.engines, b.engines, (worth, -20))
     if _is_key_comparable(pair):
         yield from _weigh(EvidenceKind.HOST_KEY, a.host_keys, b.host_keys, (50, -30))
     if a.names and b.names:
-        same = [x for x in a.names if any(same_name(x, y) for y in b.names)]
+        same = pair.names
         yield Evidence(
             kind=EvidenceKind.NAME,
             weight=30 if same else -30,
@@ -324,7 +302,23 @@ def _copied_evidence(pair: _Pair) -> Iterator[Evidence]:
         )
 
 
-def _is_key_comparable(pair: _Pair) -> bool:
+def _is_restated(engine: str, pair: Pair) -> bool:
+    """Tell whether an engine ID is made of what both have anyway, or of a mere address."""
+    made_of = engine_made_of(engine)
+    if made_of is None:
+        return False
+    a, b = pair.a, pair.b
+    return not is_mac_text(made_of) or made_of in (a.macs & b.macs) | (a.chassis & b.chassis)
+
+
+def _are_made_of_macs(pair: Pair) -> bool:
+    """Tell whether engine IDs follow from the MACs, so that they change with a card."""
+    return all(
+        engine_made_of(engine) in side.macs for side in (pair.a, pair.b) for engine in side.engines
+    )
+
+
+def _is_key_comparable(pair: Pair) -> bool:
     """A device has a key of each type; which one is seen depends on who asks."""
     types = [{key.partition(" ")[0] for key in side.host_keys} for side in (pair.a, pair.b)]
     return bool(types[0] & types[1])

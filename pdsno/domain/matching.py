@@ -40,7 +40,9 @@ def match(
     verdicts = _one_each(verdicts, known, everyone)
     edges = [Edge(a, b, verdict.score) for (a, b), verdict in verdicts.items()]
     edges += [Edge(a, b, _UNCHANGED) for a, b in same.items()]
-    clusters = cluster(len(everyone), edges, lambda a, b: contradicts(everyone[a], everyone[b]))
+    clusters = cluster(
+        len(everyone), edges, lambda a, b: contradicts(everyone[a], everyone[b], disputed)
+    )
     cluster_of = {number: n for n, numbers in enumerate(clusters) for number in numbers}
     evidence: dict[int, set[Evidence]] = defaultdict(set)
     for (a, b), verdict in verdicts.items():
@@ -74,9 +76,12 @@ def _unchanged(known: Sequence[Profile], new: Sequence[Profile]) -> dict[int, in
 def _disputed(known: Sequence[Profile], new: Sequence[Profile]) -> Disputed:
     """Return what several devices of one time have, so that it names none of them."""
     macs = {mac for side in (known, new) for mac in _held_by_several(p.macs for p in side)}
+    keys = {key for side in (known, new) for key in _held_by_several(p.host_keys for p in side)}
     ips = _held_by_several({(p.namespace, ip) for ip in p.reached} for p in new)
     return Disputed(
         macs=frozenset(macs),
+        host_keys=frozenset(keys),
+        present=frozenset(mac for profile in new for mac in profile.macs),
         ips=frozenset(ips).union(*(shared_addresses(side, _are_apart) for side in (known, new))),
     )
 

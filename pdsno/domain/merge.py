@@ -4,16 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pdsno.domain.describe import merge_interfaces, rank
+from pdsno.domain.addresses import loopback_addresses
+from pdsno.domain.describe import SCALARS, merge_interfaces, rank
 from pdsno.domain.entities import Claim, Device, DeviceStatus, DeviceType, FieldSource, Neighbor
 from pdsno.domain.matching import Match, match
 from pdsno.domain.ports import DeviceFilter
 from pdsno.domain.profiles import of_device
-
-_SCALARS = (
-    "name", "vendor", "model", "platform", "os_version",
-    "serial", "chassis_id", "engine_id", "ssh_host_key",
-)  # fmt: skip
 
 
 def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -> Device:
@@ -30,7 +26,7 @@ def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -
     home = min(active, key=_home_key)
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = dict(home.provenance)
-    for name in _SCALARS:
+    for name in SCALARS:
         best = _best(active, name) or _best(devices, name)
         if best:
             values[name] = getattr(best, name)
@@ -62,12 +58,7 @@ def _newest_first(device: Device) -> tuple[float, str]:
 
 
 def _home_key(device: Device) -> tuple[bool, bool, Any, str]:
-    loopback = any(
-        ip.partition("/")[0] == device.management_ip
-        for i in device.interfaces
-        if i.name.lower().startswith("lo")
-        for ip in i.ips
-    )
+    loopback = device.management_ip in loopback_addresses(device.interfaces)
     return (device.management_ip is None, not loopback, device.first_seen, device.device_id)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from pdsno.domain.coverage import Coverage
-from pdsno.domain.entities import Device
+from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.policy import Policy, RegionPolicy
 
 BROADCAST = "*"
@@ -159,10 +159,16 @@ class EscalationRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiscoveryRequest:
-    """Run a cycle now; without subnets, over the targets of policy."""
+    """Run a cycle now; without subnets, over the targets of policy.
+
+    `accept_missing` releases the brake on a mass disappearance: what was missed often enough is
+    inactive, however many they are. `requested_by` is for the record.
+    """
 
     subnets: tuple[str, ...] = ()
     region: str | None = None
+    accept_missing: bool = False
+    requested_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,8 +184,9 @@ class DiscoveryReport:
     """What one cycle changed (LC to RC as DISCOVERY_REPORT, RC to GC as DISCOVERY_SUMMARY).
 
     `devices` carries new and changed devices whole, with the reporter's IDs; `seen` the IDs of
-    those that were seen unchanged. `is_full` marks a snapshot: whatever it does not name, the
-    reporter no longer has.
+    those that were seen unchanged, `retired` of those that the reporter forgot. `endpoints` are
+    whole as well; the device ID of an attachment is the reporter's. `is_full` marks a snapshot:
+    whatever it does not name, the reporter no longer has.
     """
 
     cycle_id: str
@@ -191,6 +198,9 @@ class DiscoveryReport:
     devices: tuple[Device, ...] = ()
     seen: tuple[str, ...] = ()
     absorbed: tuple[Absorbed, ...] = ()
+    retired: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    endpoints_seen: tuple[str, ...] = ()
     is_full: bool = False
 
 

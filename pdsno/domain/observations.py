@@ -1,5 +1,6 @@
 """What sweeps and queries find, before it is resolved into devices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,13 +32,19 @@ class Outcome(StrEnum):
     SESSION_CLOSED = "session closed by device"
     PARSER_FAILED = "parser failed"
     NOT_SUPPORTED = "not supported"
+    HOST_KEY_CHANGED = "host key changed"
     EXCLUDED = "excluded"
+    PASSIVE_ONLY = "passive only"
+    NOT_TRIED = "not tried"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """One probe of one address. `detail` is for people (credential name, command), no secrets."""
+    """One probe of one address. `detail` is for people (credential name, command), no secrets.
+
+    EXCLUDED, PASSIVE_ONLY and NOT_TRIED sent nothing: `detail` says by whose word.
+    """
 
     method: Method
     outcome: Outcome
@@ -82,6 +89,62 @@ class AddressOutcome:
         return "; ".join(parts)
 
 
+class StopReason(StrEnum):
+    """Why a cycle, or the sweep of one segment, ended before its end."""
+
+    SHUTDOWN = "controller stopped"
+    PAUSED = "paused"
+    WINDOW_CLOSED = "scan window closed"
+    DEADLINE = "deadline"
+    LINK_LOST = "link lost"
+    GATEWAY_LOST = "gateway lost"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interruption:
+    """A sweep or a cycle was cut short. `where` is the interface or the gateway, "" for all."""
+
+    reason: StopReason
+    where: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Authority:
+    """By whose word a cycle probed, and within what limits: what an auditor asks first.
+
+    `source` is `policy EPOCH.VERSION` or `settings`; `requested_by` names who asked for this
+    cycle out of turn ("" by schedule). `credentials` are names, never secrets.
+    """
+
+    source: str
+    requested_by: str = ""
+    rate_pps: float | None = None
+    exclude: tuple[str, ...] = ()
+    passive_only: tuple[str, ...] = ()
+    crawl: tuple[str, ...] = ()
+    query: bool = True
+    credentials: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CycleRecord:
+    """One cycle in the ledger. `counts` are addresses by outcome: `answered`, `SSH timeout`."""
+
+    cycle_id: str
+    region: str
+    local_controller: str
+    namespace: str
+    subnets: tuple[str, ...]
+    authority: Authority
+    started_at: datetime
+    finished_at: datetime
+    is_complete: bool
+    counts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sighting:
     """One raw finding: an address answered, with its MAC where the method shows it.
@@ -113,15 +176,17 @@ class SweepResult:
     methods: tuple[Method, ...]
     is_complete: bool = True
     notes: tuple[str, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArpEntry:
-    """An entry of a device's ARP or ND table."""
+    """An entry of a device's ARP or ND table; `vrf` None is the default routing instance."""
 
     ip: str
     mac: str
     interface: str | None = None
+    vrf: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,18 +1,23 @@
 """Policy documents: who may be admitted, what each local controller probes, how often."""
 
 import ipaddress
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from itertools import combinations
 from typing import TypeAlias
 
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import check_controller_id, check_region
+from pdsno.domain.scan_windows import ScanWindow, check_window
 
 MIN_INTERVAL_S = 5
 LARGEST_TARGET = 16
 """Shortest IPv4 prefix that a target may have; a /16 is 65,536 addresses."""
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Admission(StrEnum):
@@ -23,8 +28,27 @@ class Admission(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """By whose word nothing is probed, since when (aware UTC) and why."""
+
+    by: str
+    since: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LocalPolicy:
-    """What one local controller does. `rate_pps` paces the sweep, packets per second."""
+    """What one local controller does.
+
+    `namespace` is that of its targets, by default the region's. Nothing is ever sent to
+    `exclude`; `passive_only` prefixes are known from tables alone. Neighbours that devices name
+    are queried inside the targets and inside `crawl`. Without `windows` probes may be sent at any
+    time. `rate_pps` paces the sweep of one L2 segment, `login_rate_per_min` all log-ins,
+    `snmp_requests_per_s` one device; `deadline_s` ends a cycle. A device inactive for
+    `retire_after_days` is forgotten, endpoints after `endpoint_days` (random MACs after
+    `random_mac_days`). If more than `brake_percent` of at least `brake_from` devices would become
+    inactive in one cycle, none does until an operator agrees.
+    """
 
     controller_id: str
     subnets: tuple[str, ...]
@@ -33,11 +57,30 @@ class LocalPolicy:
     rate_pps: int = 100
     miss_limit: int = 3
     query: bool = True
+    namespace: str = ""
+    passive_only: tuple[str, ...] = ()
+    crawl: tuple[str, ...] = ()
+    windows: tuple[ScanWindow, ...] = ()
+    is_paused: bool = False
+    deadline_s: int = 3600
+    login_rate_per_min: int = 120
+    snmp_requests_per_s: int = 50
+    keep_cycles: int = 10
+    retire_after_days: int = 90
+    endpoint_days: int = 30
+    random_mac_days: int = 7
+    brake_percent: int = 50
+    brake_from: int = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionPolicy:
-    """One region. `local_quota` LCs its RC may admit alone; up to `local_ceiling` the GC may."""
+    """One region. `local_quota` LCs its RC may admit alone; up to `local_ceiling` the GC may.
+
+    While `is_paused` holds, no local controller of the region sends a probe; `pause` tells by whose
+    word. `overlay` counts what the regional controller itself said about that: it only rises
+    within one (epoch, version) of the policy, and a newer policy begins anew.
+    """
 
     region: str
     namespace: str = ""
@@ -47,6 +90,9 @@ class RegionPolicy:
     local_ceiling: int = 20
     prefixes: tuple[str, ...] = ()
     local_controllers: tuple[LocalPolicy, ...] = ()
+    is_paused: bool = False
+    pause: Pause | None = None
+    overlay: int = 0
 
     @property
     def space(self) -> str:
@@ -77,11 +123,16 @@ class Policy:
         return None
 
 
+def space_of(region: RegionPolicy, local: LocalPolicy) -> str:
+    """Return the namespace of a local controller's targets: its own, else the region's."""
+    return local.namespace or region.space
+
+
 def check_policy(policy: Policy) -> Policy:
     """Return `policy` if it is sound, else raise InputError naming the first fault.
 
     Sound: regions unique casefolded; every subnet a proper prefix of at most a /16; no address
-    of one namespace is the target of two local controllers.
+    of one namespace is for two local controllers to probe, by sweep or by crawl.
     """
     seen: dict[str, str] = {}
     for region in policy.regions:
@@ -92,44 +143,129 @@ def check_policy(policy: Policy) -> Policy:
             raise InputError(msg)
         seen[folded] = region.region
         _check_region_policy(region)
-    targets = list(_targets(policy))
-    for (space, net, owner), (other_space, other_net, other) in combinations(targets, 2):
-        if owner != other and space == other_space and _overlap(net, other_net):
-            msg = f"{net} of {owner} and {other_net} of {other} overlap in namespace {space!r}"
-            raise InputError(msg)
+    _check_apart(_probed_by_policy(policy))
+    _check_apart(_prefixes_of_regions(policy))
     return policy
 
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _overlap(a: _Network, b: _Network) -> bool:
-    return a.version == b.version and a.overlaps(b)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claim:
+    """A prefix of a namespace that is somebody's alone."""
+
+    space: str
+    network: _Network
+    owner: str
 
 
-def _targets(policy: Policy) -> Iterator[tuple[str, _Network, str]]:
+def _probed_by_policy(policy: Policy) -> Iterator[_Claim]:
     for region in policy.regions:
         for local in region.local_controllers:
-            for subnet in local.subnets:
-                yield region.space, check_subnet(subnet), local.controller_id
+            for prefix in (*local.subnets, *local.crawl):
+                yield _Claim(
+                    space=space_of(region, local),
+                    network=ipaddress.ip_network(prefix),
+                    owner=local.controller_id,
+                )
+
+
+def _prefixes_of_regions(policy: Policy) -> Iterator[_Claim]:
+    """Yield what regions admit local controllers for that policy does not name."""
+    for region in policy.regions:
+        for prefix in region.prefixes:
+            yield _Claim(
+                space=region.space,
+                network=ipaddress.ip_network(prefix),
+                owner=f"region {region.region}",
+            )
+
+
+def _check_apart(claims: Iterable[_Claim]) -> None:
+    """Raise InputError if two owners have an address in common.
+
+    Sorted, a prefix comes right after those that contain it: one look back is enough, for what is
+    open has one owner only.
+    """
+    by_space: dict[tuple[str, int], list[_Claim]] = defaultdict(list)
+    for claim in claims:
+        by_space[claim.space, claim.network.version].append(claim)
+    for found in by_space.values():
+        found.sort(key=lambda claim: (int(claim.network.network_address), claim.network.prefixlen))
+        widest = found[0]
+        for claim in found[1:]:
+            if int(claim.network.network_address) > int(widest.network.broadcast_address):
+                widest = claim
+            elif claim.owner != widest.owner:
+                msg = (
+                    f"{widest.network} of {widest.owner} and {claim.network} of {claim.owner} "
+                    f"overlap in namespace {claim.space!r}: one host is for one controller to probe"
+                )
+                raise InputError(msg)
 
 
 def _check_region_policy(region: RegionPolicy) -> None:
     if min(region.regional_quota, region.local_quota, region.local_ceiling) < 0:
         msg = f"region {region.region}: quotas cannot be negative"
         raise InputError(msg)
+    _check_namespace(region.namespace, f"region {region.region}")
     for prefix in region.prefixes:
         check_subnet(prefix, force=True)
+    names = [local.controller_id for local in region.local_controllers]
     for local in region.local_controllers:
         check_controller_id(local.controller_id)
-        for subnet in (*local.subnets, *local.exclude):
-            check_subnet(subnet)
-        if local.interval_s < MIN_INTERVAL_S:
-            msg = f"{local.controller_id}: interval_s must be at least {MIN_INTERVAL_S}"
+        if names.count(local.controller_id) > 1:
+            msg = f"region {region.region}: {local.controller_id} stands twice"
             raise InputError(msg)
-        if local.rate_pps < 1 or local.miss_limit < 1:
-            msg = f"{local.controller_id}: rate_pps and miss_limit must be at least 1"
+        _check_local(local)
+
+
+def _check_namespace(name: str, whose: str) -> None:
+    """Refuse a name that a VRF's (`namespace/vrf`) could be taken for."""
+    if name and not _NAMESPACE.fullmatch(name):
+        msg = (
+            f"{whose}: {name!r} is no namespace: up to 64 letters, digits, dots, dashes and "
+            "underlines, the first a letter or digit"
+        )
+        raise InputError(msg)
+
+
+_RANGES = {
+    "interval_s": (MIN_INTERVAL_S, 31 * 86400),
+    "rate_pps": (1, 1_000_000),
+    "miss_limit": (1, 1000),
+    "deadline_s": (10, 7 * 86400),
+    "login_rate_per_min": (1, 100_000),
+    "snmp_requests_per_s": (1, 100_000),
+    "keep_cycles": (1, 1000),
+    "retire_after_days": (1, 36500),
+    "endpoint_days": (1, 36500),
+    "random_mac_days": (1, 36500),
+    "brake_percent": (1, 100),
+    "brake_from": (1, 1_000_000),
+}
+"""The least and the most of each number of a local controller's policy."""
+
+
+def _check_local(local: LocalPolicy) -> None:
+    _check_namespace(local.namespace, local.controller_id)
+    for subnet in local.subnets:
+        check_subnet(subnet)
+    for prefix in (*local.exclude, *local.passive_only, *local.crawl):
+        check_subnet(prefix, force=True)
+    for name, (least, most) in _RANGES.items():
+        value = getattr(local, name)
+        if not least <= value <= most:
+            bound = f"at least {least}" if value < least else f"at most {most}"
+            msg = f"{local.controller_id}: {name} must be {bound}"
             raise InputError(msg)
+    for window in local.windows:
+        try:
+            check_window(window)
+        except InputError as error:
+            msg = f"{local.controller_id}: {error}"
+            raise InputError(msg) from error
 
 
 def is_inside(subnet: str, prefixes: Iterable[str]) -> bool:

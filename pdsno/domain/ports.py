@@ -16,6 +16,8 @@ from pdsno.domain.entities import (
     Device,
     DeviceStatus,
     DeviceType,
+    Endpoint,
+    EndpointSighting,
     Event,
     Interface,
     JoinTokenRecord,
@@ -26,7 +28,7 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 
 T = TypeVar("T")
@@ -66,6 +68,28 @@ class DeviceFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointFilter:
+    """Conditions that must all hold.
+
+    `mac` is normalised; `ip` is an address or a prefix; `device_id` and `interface` are the
+    switch port; `q` is looked for, caseless, in vendor, MAC, addresses, switch and port.
+    """
+
+    region: str | None = None
+    namespace: str | None = None
+    local_controller: str | None = None
+    vendor: str | None = None
+    mac: str | None = None
+    ip: str | None = None
+    device_id: str | None = None
+    interface: str | None = None
+    vlan: int | None = None
+    is_random_mac: bool | None = None
+    seen_since: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceInterface:
     """An interface together with the device that has it."""
 
@@ -73,6 +97,19 @@ class DeviceInterface:
     device: str | None
     region: str
     interface: Interface
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NIBCounts:
+    """How much a NIB holds; a status that nothing has is left out.
+
+    `outbox` counts the durable messages that the parent has not confirmed yet.
+    """
+
+    devices: Mapping[str, int]
+    links: Mapping[str, int]
+    endpoints: int
+    outbox: int
 
 
 class NIBReader(Protocol):
@@ -93,6 +130,19 @@ class NIBReader(Protocol):
         self, *, device_id: str | None = ..., limit: int = ..., after: str | None = ...
     ) -> Page[DeviceInterface]:
         """Return interfaces ordered by (device_id, name); `after` is opaque."""
+
+    def endpoints(
+        self, where: EndpointFilter = ..., *, limit: int = ..., after: str | None = ...
+    ) -> Page[Endpoint]:
+        """Return endpoints ordered by endpoint_id."""
+
+    def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
+        """Return those of these endpoints that are here, by ID; for any number of IDs."""
+
+    def endpoint_sightings(
+        self, endpoint_id: str, *, limit: int = ...
+    ) -> tuple[EndpointSighting, ...]:
+        """Return where and with which addresses an endpoint was seen, the latest first."""
 
     def links(
         self,
@@ -156,11 +206,17 @@ class NIBReader(Protocol):
     ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
         """Return (cycle_id, outcomes ordered by address) of one cycle, by default the newest."""
 
+    def cycles(self, *, limit: int = ...) -> tuple[CycleRecord, ...]:
+        """Return the ledger's cycles, the newest first."""
+
     def token(self, jti_sha256: str) -> JoinTokenRecord | None:
         """Return a join token's record."""
 
     def tokens(self) -> tuple[JoinTokenRecord, ...]:
         """Return all join tokens' records, newest first."""
+
+    def counts(self) -> NIBCounts:
+        """Return how much there is: cheap enough for a scrape every few seconds."""
 
 
 class NIBTransaction(NIBReader, Protocol):
@@ -178,6 +234,34 @@ class NIBTransaction(NIBReader, Protocol):
 
     def absorb_device(self, absorbed_id: str, into_id: str) -> None:
         """Remove a device and keep its ID as an alias of another; its claims move along."""
+
+    def retire_device(self, device_id: str) -> None:
+        """Remove a device with its claims, aliases, interfaces and addresses; events stay.
+
+        Raises NotFoundError if there is none.
+        """
+
+    def put_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
+        """Insert or replace endpoints by their ID."""
+
+    def touch_endpoints(self, endpoint_ids: Iterable[str], last_seen: datetime) -> None:
+        """Advance last_seen, never back; unknown IDs are ignored."""
+
+    def drop_endpoints(self, endpoint_ids: Iterable[str]) -> None:
+        """Remove endpoints with their sightings; unknown IDs are ignored."""
+
+    def put_endpoint_sightings(self, sightings: Iterable[EndpointSighting]) -> None:
+        """Insert sightings, or lengthen the known ones (earlier first_seen, later last_seen)."""
+
+    def forget_endpoints(
+        self, *, before: datetime, random_before: datetime, sightings_before: datetime, most: int
+    ) -> int:
+        """Apply retention; returns how many endpoints went.
+
+        Goes: an endpoint last seen before `before` (`random_before` if its MAC is random), a
+        sighting that ended before `sightings_before`, and of each endpoint all but the latest
+        `most` sightings.
+        """
 
     def replace_links(self, links: Iterable[Link]) -> None:
         """Make these the links of the NIB: those not named go."""
@@ -219,10 +303,10 @@ class NIBTransaction(NIBReader, Protocol):
     def restart_applied(self, sender: str, stream_id: str, seq: int) -> None:
         """Record that everything up to seq is contained in a snapshot just applied."""
 
-    def put_address_outcomes(
-        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    def put_cycle(
+        self, record: CycleRecord, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
     ) -> None:
-        """Keep the record of one cycle, and forget all but the newest `keep_cycles`."""
+        """Keep one cycle and its record per address; forget all but the newest `keep_cycles`."""
 
     def put_token(self, record: JoinTokenRecord) -> None:
         """Insert or replace a join token's record."""

@@ -8,8 +8,16 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from pdsno.domain.addresses import (
+    facts_ips,
+    fill_vrfs,
+    interface_address,
+    loopback_addresses,
+    own_ips,
+)
 from pdsno.domain.attribution import Attribution, Group
 from pdsno.domain.clusters import Clusters, Edge, cluster, pairs_in_common
+from pdsno.domain.entities import Device
 from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
 from pdsno.domain.identifiers import is_identifying_mac
 from pdsno.domain.judgement import contradicts, judge
@@ -17,11 +25,10 @@ from pdsno.domain.observations import Facts, ObservedDevice, Sighting
 from pdsno.domain.profiles import (
     Disputed,
     Profile,
-    facts_ips,
     facts_macs,
-    interface_address,
     of_facts,
     shared_addresses,
+    shared_macs,
 )
 
 __all__ = [
@@ -41,13 +48,21 @@ _MOST_APART = 4
 
 
 def resolve(
-    namespace: str, sightings: Iterable[Sighting], facts: Iterable[Facts]
+    namespace: str,
+    sightings: Iterable[Sighting],
+    facts: Iterable[Facts],
+    known: Iterable[Device] = (),
 ) -> tuple[ObservedDevice, ...]:
-    """Return the devices behind one cycle's findings in one namespace, ordered by address."""
+    """Return the devices behind one cycle's findings in one namespace, ordered by address.
+
+    Of the devices `known` from before only their VRFs count here: see `addresses.fill_vrfs`.
+    """
+    here = [device for device in known if device.namespace == namespace]
+    facts = fill_vrfs(facts, here)
     ordered = sorted(sightings, key=_sighting_key)
     disputed = _disputed_addresses(ordered)
-    known = _group_facts(namespace, facts, disputed)
-    groups = Attribution(known).attribute(ordered, disputed)
+    tellers = _group_facts(namespace, facts, disputed)
+    groups = Attribution(tellers).attribute(ordered, disputed)
     devices = [_observed(namespace, group) for group in groups]
     return tuple(sorted(devices, key=lambda d: (d.management_ip or "", d.macs, d.ips)))
 
@@ -68,6 +83,7 @@ def _facts_key(profile: Profile) -> tuple[object, ...]:
         *(sorted(s) for s in (profile.told_macs, profile.told_ips, profile.names, profile.chassis)),
         sorted(s.text for s in profile.serials),
         *(sorted(s) for s in (profile.engines, profile.host_keys)),
+        *(sorted(s) for s in (profile.vrf_ips, profile.loopbacks)),
     )
 
 
@@ -90,7 +106,9 @@ def _group_facts(namespace: str, facts: Iterable[Facts], disputed: frozenset[str
         accounts[of_facts(namespace, item)].append(item)
     profiles = sorted(accounts, key=_facts_key)
     several = Disputed(
-        ips=shared_addresses(profiles, contradicts) | {(namespace, address) for address in disputed}
+        macs=shared_macs(profiles, contradicts),
+        ips=shared_addresses(profiles, contradicts)
+        | {(namespace, address) for address in disputed},
     )
     verdicts = _verdicts(profiles, several)
     edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
@@ -162,7 +180,7 @@ def _kept_apart(other: Profile, verdict: Verdict) -> Evidence:
 
 def _observed(namespace: str, group: Group) -> ObservedDevice:
     macs = group.seen_macs.union(*(facts_macs(f) for f in group.facts))
-    ips = {s.address for s in group.sightings}.union(*(facts_ips(f) for f in group.facts))
+    ips = {s.address for s in group.sightings}.union(*(own_ips(f) for f in group.facts))
     return ObservedDevice(
         at=max([s.at for s in group.sightings] + [f.at for f in group.facts]),
         namespace=namespace,
@@ -187,13 +205,7 @@ def management_ip(facts: Iterable[Facts], sightings: Iterable[Sighting]) -> str 
     """
     facts = list(facts)
     answered = {f.address for f in facts} | {s.address for s in sightings}
-    loopbacks = {
-        interface_address(ip)
-        for f in facts
-        for i in f.interfaces
-        if i.name.lower().startswith("lo")
-        for ip in i.ips
-    }
+    loopbacks = loopback_addresses(i for f in facts for i in f.interfaces)
     queried = {f.address for f in facts}
     for choice in (answered & loopbacks, queried, answered):
         if choice:

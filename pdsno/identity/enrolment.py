@@ -22,6 +22,7 @@ from pdsno.identity.escalation import (
     EscalationCause,
     check_not_blocked,
     check_not_revoked,
+    check_subnets_free,
     region_prefixes,
     seats_taken,
 )
@@ -72,6 +73,7 @@ class Enrolment:
         region = self._allowed(tx, pending, policy)
         decided_by = grant.decided_by if grant else self.me.controller_id
         record = self._record(tx, pending, known, region, decided_by=decided_by, now=now)
+        check_subnets_free(tx, record, region)
         record = self._write(tx, record, known, token, now)
         result = self._result(tx, record, policy)
         return Admitted(record=record, result=result, is_repeat=False)

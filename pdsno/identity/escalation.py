@@ -3,11 +3,11 @@
 import ipaddress
 from enum import StrEnum
 
-from pdsno.domain.entities import ControllerStatus
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import InputError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import EscalationRequest, ValidationResult
-from pdsno.domain.policy import Policy, RegionPolicy, check_subnet, is_inside
+from pdsno.domain.policy import Policy, RegionPolicy, check_subnet, is_inside, space_of
 from pdsno.domain.ports import NIBReader
 from pdsno.signing import key_id_of
 
@@ -111,3 +111,35 @@ def seats_taken(nib: NIBReader, role: Role, region: str, key_id: str) -> int:
     """Return how many active controllers of a role and region there are besides this key's."""
     known = nib.controllers(role=role, region=region)
     return sum(r.status is ControllerStatus.ACTIVE and r.key_id != key_id for r in known)
+
+
+def check_subnets_free(nib: NIBReader, newcomer: ControllerRecord, region: RegionPolicy) -> None:
+    """Raise RefusedError SUBNET_TAKEN if another active controller probes what this one would.
+
+    Where policy names a controller, policy says what it probes; else what it declared. Two that
+    policy names never overlap: the policy would not be sound.
+    """
+    if newcomer.role is not Role.LOCAL:
+        return
+    space, wanted = _probes(newcomer, region)
+    for other in nib.controllers(role=Role.LOCAL, region=newcomer.region):
+        if other.status is not ControllerStatus.ACTIVE or other.key_id == newcomer.key_id:
+            continue
+        other_space, taken = _probes(other, region)
+        for subnet in wanted if other_space == space else ():
+            if any(_overlap(subnet, prefix) for prefix in taken):
+                detail = f"{subnet} is probed by {other.controller_id}: one host, one controller"
+                raise RefusedError(Refusal.SUBNET_TAKEN, detail)
+
+
+def _probes(record: ControllerRecord, region: RegionPolicy) -> tuple[str, tuple[str, ...]]:
+    """Return the namespace in which a controller probes, and what."""
+    local = region.local(record.controller_id)
+    if local is None:
+        return region.space, record.subnets
+    return space_of(region, local), (*local.subnets, *local.crawl)
+
+
+def _overlap(a: str, b: str) -> bool:
+    one, other = ipaddress.ip_network(a), ipaddress.ip_network(b)
+    return one.version == other.version and one.overlaps(other)

@@ -1,37 +1,23 @@
 """Applying a report: translate the reporter's IDs, merge claims, say upwards what changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
-from pdsno.domain.diff import change_event
-from pdsno.domain.entities import Claim, Device, DeviceStatus, NewEvent
+from pdsno.domain.entities import Claim, Device, DeviceStatus
 from pdsno.domain.identifiers import new_device_id
-from pdsno.domain.links import derive_links
+from pdsno.domain.life_cycle import change_events, event_of, is_changed
 from pdsno.domain.merge import merge_claims, recognise
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
+from pdsno.domain.relink import relink
+from pdsno.domain.reports import is_opening
+from pdsno.intake.applied import Applied
+from pdsno.intake.endpoints import apply_endpoints
+
+__all__ = ["Applied", "ReportIntake"]
 
 _PAGE = 1000
-
-
-@dataclass(slots=True)
-class Applied:
-    """What a report changed here, under our own IDs."""
-
-    changed: dict[str, Device] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)
-    absorbed: list[Absorbed] = field(default_factory=list)
-
-    def summary(self, report: DiscoveryReport) -> DiscoveryReport:
-        """Return the report for the tier above."""
-        return replace(
-            report,
-            devices=tuple(self.changed[key] for key in sorted(self.changed)),
-            seen=tuple(sorted(set(self.seen) - self.changed.keys())),
-            absorbed=tuple(self.absorbed),
-            is_full=False,
-        )
 
 
 class ReportIntake:
@@ -49,13 +35,19 @@ class ReportIntake:
         applied = Applied()
         for merged in report.absorbed:
             self._absorb_claim(tx, reporter, merged, report.finished_at, applied)
+        if is_opening(report):
+            _suspend_unnamed(tx, reporter, report)
         for device in report.devices:
             self._claim(tx, reporter, device, report, applied)
-        if report.is_full:
+        for their_id in report.retired:
+            self._retire(tx, reporter, their_id, report.finished_at, applied)
+        if not report.is_full:
+            self._touch(tx, reporter, report, applied)
+        elif not is_opening(report):
             self._forget_unnamed(tx, reporter, report, applied)
-        self._touch(tx, reporter, report, applied)
-        if applied.changed or applied.absorbed:
-            tx.replace_links(derive_links(tx.all_devices()))
+        apply_endpoints(tx, reporter, report, applied)
+        if applied.has_new_links:
+            relink(tx, tx.all_devices(), actor=self._actor, now=report.finished_at)
         return applied
 
     def _claim(
@@ -85,13 +77,14 @@ class ReportIntake:
         after = merge_claims(own_id, claims, version=before.version if before else 0)
         if before is not None:
             after = replace(after, last_seen=max(before.last_seen, after.last_seen))
-        event = change_event(before, after, actor=self._actor, now=now)
-        if event is None:
+        if before is not None and not is_changed(before, after):
             tx.touch_devices([own_id], after.last_seen)
-            applied.seen.append(own_id)
+            if after.status is not DeviceStatus.INACTIVE:
+                applied.seen.append(own_id)
             return
         stored = tx.put_device(after, expected_version=before.version if before else None)
-        tx.append_event(event)
+        for event in change_events(before, after, actor=self._actor, now=now):
+            tx.append_event(event)
         applied.changed[own_id] = stored
 
     def _merge_own(
@@ -107,13 +100,12 @@ class ReportIntake:
         """Two devices of ours turned out to be one."""
         tx.absorb_device(absorbed.device_id, into_id)
         tx.append_event(
-            NewEvent(
-                event_type="DEVICES_MERGED",
-                subject=absorbed.device_id,
+            event_of(
+                "DEVICES_MERGED",
+                absorbed,
                 actor=self._actor,
-                at=now,
-                region=absorbed.region,
-                data={"into": into_id, "name": absorbed.name, "because": list(because)},
+                now=now,
+                data={"into": into_id, "because": list(because)},
             )
         )
         applied.changed.pop(absorbed.device_id, None)
@@ -136,16 +128,39 @@ class ReportIntake:
             because = [f"{reporter} found them to be one"]
             self._merge_own(tx, orphan, into, now, applied, because=because)
 
+    def _retire(
+        self, tx: NIBTransaction, reporter: str, their_id: str, now: datetime, applied: Applied
+    ) -> None:
+        """Drop a claim on a device that its reporter forgot; without any claim it goes here too."""
+        own_id = tx.own_id(reporter, their_id)
+        tx.drop_claim(reporter, their_id)
+        device = tx.device(own_id) if own_id else None
+        if device is None or device.device_id != own_id:
+            return
+        if tx.claims(device_id=own_id):
+            self._rebuild(tx, own_id, now, applied)
+            return
+        tx.retire_device(own_id)
+        event = event_of("DEVICE_RETIRED", device, actor=self._actor, now=now, data=_was(device))
+        tx.append_event(event)
+        applied.changed.pop(own_id, None)
+        applied.retired.append(own_id)
+
     def _forget_unnamed(
         self, tx: NIBTransaction, reporter: str, report: DiscoveryReport, applied: Applied
     ) -> None:
-        """Withdraw the reporter's claims on whatever its snapshot does not name."""
-        named = {device.device_id for device in report.devices}
+        """Withdraw the reporter's claims on whatever its snapshot does not name.
+
+        A claim under an ID that the reporter no longer uses goes if others tell of the device.
+        """
+        named = _named(report)
         for claim in tx.claims(reporter=reporter):
             if claim.device.device_id in named:
                 continue
-            gone = replace(claim.device, status=DeviceStatus.INACTIVE)
-            tx.put_claim(replace(claim, device=gone))
+            if len(tx.claims(device_id=claim.device_id)) > 1:
+                tx.drop_claim(reporter, claim.device.device_id)
+            else:
+                tx.put_claim(_withdrawn(claim))
             self._rebuild(tx, claim.device_id, report.finished_at, applied)
 
     def _touch(
@@ -160,6 +175,37 @@ class ReportIntake:
         applied.seen.extend(own_ids)
 
 
+def _named(report: DiscoveryReport) -> set[str]:
+    """Return the IDs of all that a reporter has, by any part of its snapshot that names them."""
+    return {device.device_id for device in report.devices} | set(report.seen)
+
+
+def _withdrawn(claim: Claim) -> Claim:
+    return replace(claim, device=replace(claim.device, status=DeviceStatus.INACTIVE))
+
+
+def _suspend_unnamed(tx: NIBTransaction, reporter: str, report: DiscoveryReport) -> None:
+    """Make room for the parts of a snapshot: what it does not name may follow under another ID.
+
+    Our devices stay as they are until the snapshot's end.
+    """
+    named = _named(report)
+    for claim in tx.claims(reporter=reporter):
+        if claim.device.device_id not in named:
+            tx.put_claim(_withdrawn(claim))
+
+
+def _was(device: Device) -> dict[str, object]:
+    return {
+        "vendor": device.vendor,
+        "model": device.model,
+        "serial": device.serial,
+        "macs": list(device.macs[:10]),
+        "first_seen": device.first_seen,
+        "last_seen": device.last_seen,
+    }
+
+
 def _find(tx: NIBTransaction, where: DeviceFilter) -> tuple[Device, ...]:
     return tx.devices(where, limit=_PAGE).items
 
@@ -171,7 +217,7 @@ def _is_told_apart(
 
     A snapshot names all that its reporter sees; what it does not name is gone.
     """
-    named = {device.device_id for device in report.devices} if report.is_full else None
+    named = _named(report) if report.is_full else None
     return any(
         claim.reporter == reporter
         and claim.device.device_id != theirs.device_id

@@ -1,4 +1,4 @@
-"""Reads devices and links from a controller's REST API."""
+"""Reads devices, endpoints and links from a controller's REST API."""
 
 from typing import Any
 
@@ -43,9 +43,13 @@ def _cause(error: Exception) -> str:
 
 
 def read_nib(api: str) -> tuple[list[SeenDevice], list[SeenLink]]:
-    """Read a NIB over REST. Raises OperationError if it cannot be read or understood."""
+    """Read a NIB over REST; endpoints come after the devices.
+
+    Raises OperationError if it cannot be read or understood.
+    """
     with requests.Session() as session:
         session.trust_env = False  # a lab is never behind a proxy
         devices = [SeenDevice.from_json(item) for item in _pages(session, api, "devices")]
+        hosts = [SeenDevice.from_endpoint(item) for item in _pages(session, api, "endpoints")]
         links = [SeenLink.from_json(item) for item in _pages(session, api, "links")]
-    return devices, links
+    return [*devices, *hosts], links

@@ -42,7 +42,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenDevice:
-    """A device of the NIB."""
+    """A device of the NIB, or an endpoint: a host that merely is there."""
 
     device_id: str
     name: str
@@ -50,6 +50,7 @@ class SeenDevice:
     region: str | None
     macs: frozenset[str]
     addresses: frozenset[str]
+    is_endpoint: bool = False
 
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> "SeenDevice":
@@ -72,6 +73,22 @@ class SeenDevice:
             )
         except (KeyError, AttributeError, TypeError) as error:
             raise OperationError(f"the API returned a malformed device: {error!r}") from error
+
+    @classmethod
+    def from_endpoint(cls, item: Mapping[str, Any]) -> "SeenDevice":
+        """Read an item of `GET /api/v1/endpoints`. Raises OperationError for a malformed one."""
+        try:
+            return cls(
+                device_id=item["endpoint_id"],
+                name="",
+                status=ACTIVE,
+                region=item.get("region"),
+                macs=frozenset({item["mac"].lower()} if item.get("mac") else ()),
+                addresses=frozenset(item.get("ips") or ()),
+                is_endpoint=True,
+            )
+        except (KeyError, AttributeError, TypeError) as error:
+            raise OperationError(f"the API returned a malformed endpoint: {error!r}") from error
 
     def __str__(self) -> str:
         address = min(self.addresses, default="no address")
@@ -174,28 +191,33 @@ def _link_text(ends: frozenset[LinkEnd]) -> str:
 def compare(truth: Truth, devices: Sequence[SeenDevice], links: Sequence[SeenLink]) -> Comparison:
     """Compare a NIB with the network.
 
-    Only active devices count as found. A link counts if both ends are devices of the
-    network at the interfaces of the file, and the NIB does not call it a conflict; any
-    other link, and the second record of one link, is extra.
+    Only active devices count as found, and nodes that are hosts on record as endpoints: tables
+    tell of each of a host's ports, so that these are neither extra nor duplicated. A link counts
+    if both ends are devices of the network at the interfaces of the file, and the NIB does not
+    call it a conflict; any other link, and the second record of one link, is extra.
     """
     index = _Index(truth)
     node_of: dict[str, str] = {}
+    hosts: set[str] = set()
     extra: list[str] = []
     for seen in devices:
         if seen.status != ACTIVE:
             continue
         name = index.match(seen)
-        if name is None:
+        if seen.is_endpoint:
+            hosts |= {name} if name else set()
+        elif name is None:
             extra.append(str(seen))
         else:
             node_of[seen.device_id] = name
     counted = Counter(node_of.values())
     found_links, extra_links = _sort_links(truth, links, node_of)
     expected = [device.name for device in truth.devices]
+    found = counted.keys() | hosts
     return Comparison(
         devices_expected=len(expected),
-        devices_found=len(counted),
-        devices_missing=tuple(sorted(name for name in expected if name not in counted)),
+        devices_found=len(found),
+        devices_missing=tuple(sorted(name for name in expected if name not in found)),
         devices_extra=tuple(sorted(extra)),
         devices_duplicated=tuple(sorted(name for name, count in counted.items() if count > 1)),
         links_expected=len(truth.links),

@@ -76,10 +76,11 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 def dumps(value: object) -> str:
     """Return a value as JSON text. Raises InputError if a string in it is not Unicode text."""
-    return _text(json.dumps(jsonable(value), separators=(",", ":"), ensure_ascii=False))
+    return text(json.dumps(jsonable(value), separators=(",", ":"), ensure_ascii=False))
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
+    """Return a string. Raises InputError if it is not Unicode text."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -87,9 +88,9 @@ def _text(value: str) -> str:
     return value
 
 
-def loads(kind: type[T], text: str) -> T:
+def loads(kind: type[T], document: str) -> T:
     """Return the value of JSON text that `dumps` wrote."""
-    return _adapter(kind).validate_json(text)
+    return _adapter(kind).validate_json(document)
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,10 +137,44 @@ def search_text(device: Device) -> str:
     """Return what `q` looks in: one casefolded line per value."""
     values = (device.name, device.vendor, device.model, device.platform, device.serial)
     told = [value for value in values if value]
-    return _text("\n".join((*told, *device.macs, *device.ips)).casefold())
+    return text("\n".join((*told, *device.macs, *device.ips)).casefold())
 
 
 # --- devices ---------------------------------------------------------------------------------
+
+
+def placed_addresses(device: Device) -> frozenset[tuple[str, str]]:
+    """Return (namespace, address) of a device: an address of a VRF is in `NAMESPACE/VRF` alone.
+
+    Unless we reach the device by it: then it is ours, in the device's own namespace. An address
+    that an interface outside of any VRF has as well is in both.
+    """
+    inside: set[tuple[str, str]] = set()
+    outside: set[str] = set()
+    for interface in device.interfaces:
+        bare = {ip.partition("/")[0] for ip in interface.ips}
+        if interface.vrf is None:
+            outside |= bare
+        else:
+            space = f"{device.namespace}/{interface.vrf}"
+            inside |= {(space, ip) for ip in bare if ip != device.management_ip}
+    only_inside = {ip for _, ip in inside} - outside
+    return frozenset(
+        inside | {(device.namespace, ip) for ip in device.ips if ip not in only_inside}
+    )
+
+
+def address_rows(device: Device) -> list[dict[str, Any]]:
+    """Return a device's addresses as rows of `addresses`."""
+    return [
+        {
+            "device_id": device.device_id,
+            "namespace": namespace,
+            "address": ip,
+            "ip_key": ip_key(ip),
+        }
+        for namespace, ip in sorted(placed_addresses(device))
+    ]
 
 
 def device_row(device: Device) -> dict[str, Any]:

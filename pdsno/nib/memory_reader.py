@@ -1,6 +1,7 @@
 """Reading a NIB in memory; what each call promises is written in `domain.ports`."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -11,6 +12,8 @@ from pdsno.domain.entities import (
     ControllerRecord,
     ControllerStatus,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     JoinTokenRecord,
     Link,
@@ -20,14 +23,23 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
-from pdsno.nib.criteria import PAGE, check_limit, criteria, interface_cursor, interface_place
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, EndpointFilter, NIBCounts, Page
+from pdsno.nib import codec, codec_endpoints
+from pdsno.nib.criteria import (
+    PAGE,
+    check_limit,
+    criteria,
+    endpoint_criteria,
+    interface_cursor,
+    interface_place,
+)
 from pdsno.nib.memory_state import State
 
 T = TypeVar("T")
 EVERYTHING = DeviceFilter()
+EVERY_ENDPOINT = EndpointFilter()
 
 
 class MemoryReader:
@@ -88,6 +100,31 @@ class MemoryReader:
 
     def _resolved(self, device_id: str) -> str:
         return self._state.aliases.get(device_id, device_id)
+
+    # --- endpoints ---------------------------------------------------------------------------
+
+    def endpoints(
+        self, where: EndpointFilter = EVERY_ENDPOINT, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Endpoint]:
+        limit = check_limit(limit)
+        if where.device_id is not None:
+            where = replace(where, device_id=self._resolved(where.device_id))
+        wanted = endpoint_criteria(where)
+        held = self._state.endpoints
+        keys = sorted(key for key in _after(held, after) if wanted.match(held[key]))
+        items = tuple(held[key] for key in keys[:limit])
+        return Page(items=items, next_after=keys[limit - 1] if len(keys) > limit else None)
+
+    def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
+        held = self._state.endpoints
+        return {key: held[key] for key in endpoint_ids if key in held}
+
+    def endpoint_sightings(
+        self, endpoint_id: str, *, limit: int = PAGE
+    ) -> tuple[EndpointSighting, ...]:
+        limit = check_limit(limit)
+        found = (s for key, s in self._state.sightings.items() if key[0] == endpoint_id)
+        return tuple(latest_first(found)[:limit])
 
     # --- links and controllers ---------------------------------------------------------------
 
@@ -198,7 +235,22 @@ class MemoryReader:
         held = self._state.cycles
         if cycle_id is None:
             cycle_id = next(reversed(held), None)
-        return (cycle_id, held[cycle_id]) if cycle_id in held else (None, ())
+        return (cycle_id, held[cycle_id].outcomes) if cycle_id in held else (None, ())
+
+    def cycles(self, *, limit: int = PAGE) -> tuple[CycleRecord, ...]:
+        limit = check_limit(limit)
+        newest = islice(reversed(self._state.cycles.values()), limit)
+        return tuple(codec.loads(CycleRecord, codec.dumps(entry.record)) for entry in newest)
+
+    def counts(self) -> NIBCounts:
+        """Return how much there is."""
+        state = self._state
+        return NIBCounts(
+            devices=Counter(str(device.status) for device in state.devices.values()),
+            links=Counter(str(link.status) for link in state.links.values()),
+            endpoints=len(state.endpoints),
+            outbox=len(state.outbox),
+        )
 
     def token(self, jti_sha256: str) -> JoinTokenRecord | None:
         return self._state.tokens.get(jti_sha256)
@@ -207,6 +259,17 @@ class MemoryReader:
         return tuple(
             sorted(_in_order(self._state.tokens), key=lambda t: t.created_at, reverse=True)
         )
+
+
+def latest_first(sightings: Iterable[EndpointSighting]) -> list[EndpointSighting]:
+    """Return sightings in the order in which they are shown, and kept."""
+
+    def rank(sighting: EndpointSighting) -> tuple[float, float, str, str]:
+        row = codec_endpoints.sighting_row(sighting)
+        times = -sighting.last_seen.timestamp(), -sighting.first_seen.timestamp()
+        return (*times, row["ip"], row["place"])
+
+    return sorted(sightings, key=rank)
 
 
 def _in_order(table: dict[str, T] | dict[tuple[str, str], T]) -> tuple[T, ...]:

@@ -7,13 +7,24 @@ from pdsno.domain.entities import (
     Claim,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     JoinTokenRecord,
     Link,
     OutboxRow,
 )
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
+from pdsno.nib.codec_endpoints import SightingKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerEntry:
+    """One cycle with its record per address."""
+
+    record: CycleRecord
+    outcomes: tuple[AddressOutcome, ...]
 
 
 @dataclass(slots=True)
@@ -23,6 +34,8 @@ class State:
     stream_id: str
     devices: dict[str, Device] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    sightings: dict[SightingKey, EndpointSighting] = field(default_factory=dict)
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
     controllers: dict[str, ControllerRecord] = field(default_factory=dict)
@@ -33,7 +46,7 @@ class State:
     last_seq: dict[str, int] = field(default_factory=dict)
     outbox: dict[int, OutboxRow] = field(default_factory=dict)
     inbox: dict[tuple[str, str], int] = field(default_factory=dict)
-    cycles: dict[str, tuple[AddressOutcome, ...]] = field(default_factory=dict)
+    cycles: dict[str, LedgerEntry] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a state that can be changed without changing this one."""

@@ -1,5 +1,6 @@
 """Changing a NIB in memory; what each call promises is written in `domain.ports`."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from pdsno.domain.entities import (
     Claim,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     JoinTokenRecord,
     Link,
@@ -17,11 +20,11 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.identifiers import new_message_id
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.nib import codec, rules
-from pdsno.nib.memory_reader import MemoryReader
-from pdsno.nib.memory_state import State
+from pdsno.nib import codec, codec_endpoints, rules
+from pdsno.nib.memory_reader import MemoryReader, latest_first
+from pdsno.nib.memory_state import LedgerEntry, State
 from pdsno.nib.sequences import HighWater
 
 
@@ -66,10 +69,69 @@ class MemoryTransaction(MemoryReader):
         for key, claim in state.claims.items():
             if claim.device_id == absorbed_id:
                 state.claims[key] = replace(claim, device_id=into_id)
+        self._replug(absorbed_id, into_id)
+
+    def retire_device(self, device_id: str) -> None:
+        state = self._state
+        rules.check_retire(device_id, is_known=device_id in state.devices)
+        del state.devices[device_id]
+        state.aliases = {k: v for k, v in state.aliases.items() if v != device_id}
+        state.claims = {k: v for k, v in state.claims.items() if v.device_id != device_id}
+        self._replug(device_id, None)
+
+    def _replug(self, from_id: str, into_id: str | None) -> None:
+        """Let the endpoints at one device be at another, or at one that is no longer here."""
+        held = self._state.endpoints
+        for key, endpoint in held.items():
+            port = endpoint.attachment
+            if port is not None and port.device_id == from_id:
+                held[key] = replace(endpoint, attachment=replace(port, device_id=into_id))
 
     def replace_links(self, links: Iterable[Link]) -> None:
         rows = [codec.link_row(link) for link in links]
         self._state.links = {row["link_id"]: codec.link_of(row) for row in rows}
+
+    # --- endpoints ---------------------------------------------------------------------------
+
+    def put_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            row = codec_endpoints.endpoint_row(endpoint)
+            self._state.endpoints[endpoint.endpoint_id] = codec_endpoints.endpoint_of(row)
+
+    def touch_endpoints(self, endpoint_ids: Iterable[str], last_seen: datetime) -> None:
+        seen = codec.utc(last_seen)
+        held = self._state.endpoints
+        for key in endpoint_ids:
+            if key in held and held[key].last_seen < seen:
+                held[key] = replace(held[key], last_seen=seen)
+
+    def drop_endpoints(self, endpoint_ids: Iterable[str]) -> None:
+        state, gone = self._state, set(endpoint_ids)
+        state.endpoints = {k: v for k, v in state.endpoints.items() if k not in gone}
+        state.sightings = {k: v for k, v in state.sightings.items() if k[0] not in gone}
+
+    def put_endpoint_sightings(self, sightings: Iterable[EndpointSighting]) -> None:
+        held = self._state.sightings
+        for key, row in codec_endpoints.sighting_rows(sightings).items():
+            known = codec_endpoints.sighting_row(held[key]) if key in held else row
+            held[key] = codec_endpoints.sighting_of(codec_endpoints.lengthened(known, row))
+
+    def forget_endpoints(
+        self, *, before: datetime, random_before: datetime, sightings_before: datetime, most: int
+    ) -> int:
+        rules.check_most(most)
+        ages = {False: codec.utc(before), True: codec.utc(random_before)}
+        ended = codec.utc(sightings_before)
+        held = self._state.endpoints.values()
+        gone = [e.endpoint_id for e in held if e.last_seen < ages[e.is_random_mac]]
+        self.drop_endpoints(gone)
+        kept: dict[str, list[EndpointSighting]] = defaultdict(list)
+        for sighting in self._state.sightings.values():
+            if sighting.last_seen >= ended:
+                kept[sighting.endpoint_id].append(sighting)
+        latest = (s for sightings in kept.values() for s in _latest(sightings, most))
+        self._state.sightings = {codec_endpoints.sighting_key(s): s for s in latest}
+        return len(gone)
 
     # --- controllers, events, sequences ------------------------------------------------------
 
@@ -152,19 +214,25 @@ class MemoryTransaction(MemoryReader):
 
     # --- outcomes and tokens -----------------------------------------------------------------
 
-    def put_address_outcomes(
-        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    def put_cycle(
+        self, record: CycleRecord, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
     ) -> None:
         rules.check_keep(keep_cycles)
-        codec.utc(at)
         rows = codec.outcome_rows(0, outcomes)
         rows.sort(key=lambda row: (row["ip_key"], row["namespace"], row["address"]))
         held = self._state.cycles
-        held.pop(cycle_id, None)
-        held[cycle_id] = tuple(codec.loads(AddressOutcome, row["document"]) for row in rows)
+        held.pop(record.cycle_id, None)
+        held[record.cycle_id] = LedgerEntry(
+            record=codec_endpoints.cycle_of(codec_endpoints.cycle_row(record)),
+            outcomes=tuple(codec.loads(AddressOutcome, row["document"]) for row in rows),
+        )
         for old in list(held)[:-keep_cycles]:
             del held[old]
 
     def put_token(self, record: JoinTokenRecord) -> None:
         row = codec.token_row(record)
         self._state.tokens[row["jti_sha256"]] = codec.token_of(row)
+
+
+def _latest(sightings: list[EndpointSighting], most: int) -> list[EndpointSighting]:
+    return latest_first(sightings)[:most] if len(sightings) > most else sightings

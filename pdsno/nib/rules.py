@@ -31,6 +31,12 @@ def check_absorb(absorbed_id: str, into_id: str, known: set[str]) -> None:
             raise NotFoundError(f"there is no device {device_id}")
 
 
+def check_retire(device_id: str, *, is_known: bool) -> None:
+    """Raise NotFoundError unless the device is there."""
+    if not is_known:
+        raise NotFoundError(f"there is no device {device_id}")
+
+
 def check_newer(policy: Policy, newest: Policy | None) -> None:
     """Raise ConflictError unless (epoch, version) is higher than the newest."""
     if newest and (policy.epoch, policy.version) <= (newest.epoch, newest.version):
@@ -60,3 +66,9 @@ def check_keep(keep_cycles: int) -> None:
     """Raise LocalProtocolError unless at least the newest cycle is kept."""
     if keep_cycles < 1:
         raise LocalProtocolError(f"keep_cycles must be at least 1, not {keep_cycles}")
+
+
+def check_most(most: int) -> None:
+    """Raise LocalProtocolError unless at least the latest sighting is kept."""
+    if most < 1:
+        raise LocalProtocolError(f"most must be at least 1, not {most}")

@@ -131,6 +131,7 @@ interfaces = Table(
     Column("speed_mbps", Number),
     Column("description", Text),
     Column("ips", Text, nullable=False, comment="JSON list of address/prefixlen"),
+    Column("vrf", Text),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -148,8 +149,64 @@ addresses = Table(
     "addresses",
     metadata,
     _of_device(),
+    Column("namespace", Key, primary_key=True),
     Column("address", Key, primary_key=True),
     Column("ip_key", Key, index=True, comment="version and hexadecimal digits: sorts as numbers"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("endpoint_id", Key, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("mac", Text),
+    Column("vendor", Text),
+    Column("is_random_mac", Number, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("local_controller", Text, nullable=False),
+    Column("device_id", Text),
+    Column("device", Text),
+    Column("interface", Text),
+    Column("vlan", Number),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False, index=True),
+    Column("ips", Text, nullable=False, comment="JSON list"),
+    Column("sources", Text, nullable=False, comment="JSON list"),
+    Column("search", Text, nullable=False, comment="what q looks in, casefolded"),
+    # They come by the ten thousand: an index where a filter finds few of them, and nowhere else.
+    *(
+        Index(f"ix_endpoints_{name}", name, "endpoint_id")
+        for name in ("mac", "vendor", "device_id", "local_controller")
+    ),
+    sqlite_strict=True,
+)
+
+endpoint_addresses = Table(
+    "endpoint_addresses",
+    metadata,
+    Column(
+        "endpoint_id",
+        Key,
+        ForeignKey("endpoints.endpoint_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("address", Key, primary_key=True),
+    Column("ip_key", Key, index=True, comment="version and hexadecimal digits: sorts as numbers"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+endpoint_sightings = Table(
+    "endpoint_sightings",
+    metadata,
+    Column("endpoint_id", Key, primary_key=True),
+    Column("ip", Key, primary_key=True, comment="empty if none was seen"),
+    Column("place", Key, primary_key=True, comment="JSON of the attachment, empty if none"),
+    Column("source", Text, nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False, index=True),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -276,6 +333,7 @@ cycles = Table(
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("cycle_id", Key, nullable=False, unique=True),
     Column("at", Instant, nullable=False),
+    Column("document", Text, nullable=False),
     sqlite_strict=True,
 )
 

@@ -71,8 +71,5 @@ def _parts(device: Device) -> tuple[list[dict[str, Any]], ...]:
     return (
         codec.interface_rows(device),
         [{"device_id": device_id, "mac": mac} for mac in sorted(set(device.macs))],
-        [
-            {"device_id": device_id, "address": ip, "ip_key": codec.ip_key(ip)}
-            for ip in sorted(set(device.ips))
-        ],
+        codec.address_rows(device),
     )

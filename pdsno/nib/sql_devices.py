@@ -30,12 +30,15 @@ INTERFACES_OF_MANY = (
 )
 ALL_INTERFACES = select(interfaces).order_by(interfaces.c.device_id, interfaces.c.name)
 
+_HAS_IP = select(addresses.c.device_id).where(
+    addresses.c.ip_key.between(bindparam("ip_from"), bindparam("ip_to"))
+)
+
 _SOUGHT = {
     "mac": devices.c.device_id.in_(select(macs.c.device_id).where(macs.c.mac == bindparam("mac"))),
-    "ip_to": devices.c.device_id.in_(
-        select(addresses.c.device_id).where(
-            addresses.c.ip_key.between(bindparam("ip_from"), bindparam("ip_to"))
-        )
+    "ip_from": devices.c.device_id.in_(_HAS_IP),
+    "ip_namespace": devices.c.device_id.in_(
+        _HAS_IP.where(addresses.c.namespace == bindparam("ip_namespace"))
     ),
     "q": devices.c.search.like(bindparam("q"), escape="\\"),
     "after": devices.c.device_id > bindparam("after"),
@@ -44,9 +47,10 @@ _SOUGHT = {
 
 @cache
 def _page(names: frozenset[str]) -> Select[tuple[object, ...]]:
+    implied = {"ip_from", "ip_to"} if "ip_namespace" in names else {"ip_to"}
     conditions = [
         _SOUGHT[name] if name in _SOUGHT else devices.c[name] == bindparam(name)
-        for name in sorted(names - {"ip_from"})
+        for name in sorted(names - implied)
     ]
     limit: BindParameter[Any] = bindparam("limit")
     return select(devices).where(*conditions).order_by(devices.c.device_id).limit(limit)
@@ -58,9 +62,10 @@ def page(
     """Return the statement of one page and its parameters."""
     sought = {
         "mac": wanted.mac,
-        "ip_from": wanted.ip_from,
-        "ip_to": wanted.ip_to,
-        "q": _pattern(wanted.q) if wanted.q is not None else None,
+        "ip_from": wanted.ips.first if wanted.ips else None,
+        "ip_to": wanted.ips.last if wanted.ips else None,
+        "ip_namespace": wanted.ip_namespace,
+        "q": like_pattern(wanted.q) if wanted.q is not None else None,
         "after": after,
     }
     params: dict[str, object] = {k: v for k, v in sought.items() if v is not None}
@@ -68,7 +73,8 @@ def page(
     return _page(frozenset(params)), params | {"limit": limit}
 
 
-def _pattern(text: str) -> str:
+def like_pattern(text: str) -> str:
+    """Return the LIKE pattern (escaped by a backslash) of what contains a text."""
     for special in ("\\", "%", "_"):
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"

@@ -1,7 +1,8 @@
 """Reading a NIB by SQLAlchemy Core; what each call promises is written in `domain.ports`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,8 @@ from pdsno.domain.entities import (
     Claim,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     Interface,
     JoinTokenRecord,
@@ -21,15 +24,23 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import OperationError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
-from pdsno.nib import codec, sql_devices, sql_records
-from pdsno.nib.criteria import PAGE, check_limit, criteria, interface_cursor, interface_place
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, EndpointFilter, NIBCounts, Page
+from pdsno.nib import codec, codec_endpoints, sql_devices, sql_endpoints, sql_records
+from pdsno.nib.criteria import (
+    PAGE,
+    check_limit,
+    criteria,
+    endpoint_criteria,
+    interface_cursor,
+    interface_place,
+)
 from pdsno.nib.schema import claims, controllers
 from pdsno.nib.sql_session import Session
 
 EVERYTHING = DeviceFilter()
+EVERY_ENDPOINT = EndpointFilter()
 
 
 def chunks(ids: Iterable[str]) -> Iterable[list[str]]:
@@ -112,6 +123,34 @@ class SQLReader:
     def _resolved(self, device_id: str) -> str:
         merged_into = self._session.scalar(sql_devices.ALIAS, {"device_id": device_id})
         return device_id if merged_into is None else str(merged_into)
+
+    # --- endpoints ---------------------------------------------------------------------------
+
+    def endpoints(
+        self, where: EndpointFilter = EVERY_ENDPOINT, *, limit: int = PAGE, after: str | None = None
+    ) -> Page[Endpoint]:
+        limit = check_limit(limit)
+        if where.device_id is not None:
+            where = replace(where, device_id=self._resolved(where.device_id))
+        wanted = endpoint_criteria(where)
+        statement, params = sql_endpoints.page(wanted, after=after, limit=limit + 1)
+        rows = self._session.rows(statement, params)
+        found = tuple(codec_endpoints.endpoint_of(row) for row in rows[:limit])
+        return Page(items=found, next_after=found[-1].endpoint_id if len(rows) > limit else None)
+
+    def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
+        return {
+            row["endpoint_id"]: codec_endpoints.endpoint_of(row)
+            for ids in chunks(endpoint_ids)
+            for row in self._session.rows(sql_endpoints.BY_IDS, {"ids": ids})
+        }
+
+    def endpoint_sightings(
+        self, endpoint_id: str, *, limit: int = PAGE
+    ) -> tuple[EndpointSighting, ...]:
+        params = {"endpoint_id": endpoint_id, "limit": check_limit(limit)}
+        rows = self._session.rows(sql_endpoints.SIGHTINGS, params)
+        return tuple(codec_endpoints.sighting_of(row) for row in rows)
 
     # --- links and controllers ---------------------------------------------------------------
 
@@ -215,6 +254,24 @@ class SQLReader:
         rows = self._session.rows(sql_records.PROBES, {"cycle": cycle["number"]})
         found = tuple(codec.loads(AddressOutcome, row["document"]) for row in rows)
         return cycle["cycle_id"], found
+
+    def cycles(self, *, limit: int = PAGE) -> tuple[CycleRecord, ...]:
+        rows = self._session.rows(sql_records.CYCLES, {"limit": check_limit(limit)})
+        return tuple(codec_endpoints.cycle_of(row) for row in rows)
+
+    def counts(self) -> NIBCounts:
+        """Return how much there is."""
+        by_status = (
+            {row["status"]: row["rows"] for row in self._session.rows(statement)}
+            for statement in (sql_records.DEVICES_BY_STATUS, sql_records.LINKS_BY_STATUS)
+        )
+        devices, links = by_status
+        return NIBCounts(
+            devices=devices,
+            links=links,
+            endpoints=int(self._session.scalar(sql_records.ENDPOINT_COUNT)),
+            outbox=int(self._session.scalar(sql_records.OUTBOX_COUNT)),
+        )
 
     def token(self, jti_sha256: str) -> JoinTokenRecord | None:
         row = self._session.row(sql_records.TOKEN, {"jti_sha256": jti_sha256})

@@ -10,6 +10,8 @@ from pdsno.nib.schema import (
     claims,
     controllers,
     cycles,
+    devices,
+    endpoints,
     events,
     inbox,
     join_tokens,
@@ -47,11 +49,20 @@ OUTBOX = (
     .order_by(outbox.c.seq)
     .limit(_LIMIT)
 )
+OUTBOX_COUNT = (
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.stream_id == STREAM.with_only_columns(streams.c.stream_id).scalar_subquery())
+)
+ENDPOINT_COUNT = select(func.count()).select_from(endpoints)
+DEVICES_BY_STATUS = select(devices.c.status, func.count().label("rows")).group_by(devices.c.status)
+LINKS_BY_STATUS = select(links.c.status, func.count().label("rows")).group_by(links.c.status)
 APPLIED = select(inbox.c.seq).where(
     inbox.c.sender == bindparam("sender"), inbox.c.stream_id == bindparam("stream_id")
 )
 CYCLE = select(cycles).where(cycles.c.cycle_id == bindparam("cycle_id"))
 NEWEST_CYCLE = select(cycles).order_by(cycles.c.number.desc()).limit(1)
+CYCLES = select(cycles).order_by(cycles.c.number.desc()).limit(_LIMIT)
 PROBES = (
     select(probes)
     .where(probes.c.cycle == bindparam("cycle"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -12,6 +13,8 @@ from pdsno.domain.entities import (
     Claim,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     JoinTokenRecord,
     Link,
@@ -19,10 +22,19 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.identifiers import new_message_id
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, Page
-from pdsno.nib import codec, rules, schema, sql_devices, sql_records, sql_writes
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBCounts, Page
+from pdsno.nib import (
+    codec,
+    codec_endpoints,
+    rules,
+    schema,
+    sql_devices,
+    sql_endpoints,
+    sql_records,
+    sql_writes,
+)
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_batch import DeviceBatch
@@ -61,6 +73,10 @@ class SQLTransaction(SQLReader):
     def all_devices(self) -> tuple[Device, ...]:
         self._batch.flush()
         return super().all_devices()
+
+    def counts(self) -> NIBCounts:
+        self._batch.flush()
+        return super().counts()
 
     def interfaces(
         self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
@@ -120,10 +136,20 @@ class SQLTransaction(SQLReader):
         move = {"from_id": absorbed_id, "into_id": into_id}
         self._session.run(sql_writes.repoint(schema.aliases), move)
         self._session.run(sql_writes.repoint(schema.claims), move)
+        self._session.run(sql_writes.repoint(schema.endpoints), move)
         # Interfaces, MACs and addresses go with it (ON DELETE CASCADE).
         self._session.run(sql_writes.delete_of(schema.devices), {"key_device_id": absorbed_id})
         alias = {"alias_id": absorbed_id, "device_id": into_id}
         self._session.run(sql_writes.insert_into(schema.aliases), alias)
+
+    def retire_device(self, device_id: str) -> None:
+        self._batch.flush()
+        rules.check_retire(device_id, is_known=self._held(device_id)[0] is not None)
+        key = {"key_device_id": device_id}
+        self._session.run(sql_writes.delete_of_device(schema.aliases), key)
+        self._session.run(sql_writes.delete_of_device(schema.claims), key)
+        self._session.run(sql_writes.delete_of(schema.devices), key)
+        self._session.run(sql_endpoints.UNPLUG, {"gone_id": device_id})
 
     def replace_links(self, links: Iterable[Link]) -> None:
         wanted = {link.link_id: codec.link_row(link) for link in links}
@@ -133,6 +159,46 @@ class SQLTransaction(SQLReader):
         keys = [{"key_link_id": row["link_id"]} for row in gone]
         self._session.run(sql_writes.delete_of(schema.links), keys)
         self._session.run(sql_writes.insert_into(schema.links), changed)
+
+    # --- endpoints ---------------------------------------------------------------------------
+
+    def put_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
+        given = {endpoint.endpoint_id: endpoint for endpoint in endpoints}
+        rows = [codec_endpoints.endpoint_row(endpoint) for endpoint in given.values()]
+        self._session.run(sql_writes.upsert(schema.endpoints), rows)
+        for ids in chunks(given):
+            self._session.run(sql_endpoints.DROP_ADDRESSES, {"ids": ids})
+        addresses = map(codec_endpoints.endpoint_address_rows, given.values())
+        insertion = sql_writes.insert_into(schema.endpoint_addresses)
+        self._session.run(insertion, list(chain.from_iterable(addresses)))
+
+    def touch_endpoints(self, endpoint_ids: Iterable[str], last_seen: datetime) -> None:
+        seen = codec.utc(last_seen)
+        for ids in chunks(endpoint_ids):
+            self._session.run(sql_endpoints.TOUCH, {"ids": ids, "seen": seen})
+
+    def drop_endpoints(self, endpoint_ids: Iterable[str]) -> None:
+        for ids in chunks(endpoint_ids):
+            self._session.run(sql_endpoints.DROP_SIGHTINGS, {"ids": ids})
+            # Addresses go with it (ON DELETE CASCADE).
+            self._session.run(sql_endpoints.DROP, {"ids": ids})
+
+    def put_endpoint_sightings(self, sightings: Iterable[EndpointSighting]) -> None:
+        rows = list(codec_endpoints.sighting_rows(sightings).values())
+        span = ("first_seen", "last_seen")
+        self._session.run(sql_writes.upsert(schema.endpoint_sightings, span), rows)
+
+    def forget_endpoints(
+        self, *, before: datetime, random_before: datetime, sightings_before: datetime, most: int
+    ) -> int:
+        rules.check_most(most)
+        old = {"before": codec.utc(before), "random_before": codec.utc(random_before)}
+        self._session.run(sql_endpoints.FORGET_SIGHTINGS_OF_OLD, old)
+        gone = self._session.run(sql_endpoints.FORGET, old)
+        ended = {"sightings_before": codec.utc(sightings_before)}
+        self._session.run(sql_endpoints.FORGET_OLD_SIGHTINGS, ended)
+        self._session.run(sql_endpoints.FORGET_SURPLUS_SIGHTINGS, {"most": most})
+        return gone
 
     # --- controllers, events, sequences ------------------------------------------------------
 
@@ -224,14 +290,14 @@ class SQLTransaction(SQLReader):
 
     # --- outcomes and tokens -----------------------------------------------------------------
 
-    def put_address_outcomes(
-        self, cycle_id: str, at: datetime, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
+    def put_cycle(
+        self, record: CycleRecord, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
     ) -> None:
         rules.check_keep(keep_cycles)
         number = int(self._session.scalar(sql_records.NEXT_CYCLE))
-        self._session.run(sql_writes.FORGET_CYCLE, {"key_cycle_id": cycle_id})
-        cycle = {"number": number, "cycle_id": cycle_id, "at": codec.utc(at)}
-        self._session.run(sql_writes.insert_into(schema.cycles), cycle)
+        self._session.run(sql_writes.FORGET_CYCLE, {"key_cycle_id": record.cycle_id})
+        row = codec_endpoints.cycle_row(record) | {"number": number}
+        self._session.run(sql_writes.insert_into(schema.cycles), row)
         rows = codec.outcome_rows(number, outcomes)
         self._session.run(sql_writes.insert_into(schema.probes), rows)
         self._session.run(sql_writes.FORGET_OLD_CYCLES, {"keep": keep_cycles - 1})

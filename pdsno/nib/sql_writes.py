@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Table, Update, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Delete,
+    Insert,
+    Table,
+    TextClause,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from pdsno.nib.schema import cycles, devices, outbox
 from pdsno.nib.sql_session import Session
@@ -40,12 +52,32 @@ def keyed(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put(session: Session, table: Table, row: Mapping[str, Any]) -> None:
-    """Replace the row with this key, or insert it. Only one writer runs, so nobody comes between.
-
-    No upsert statement: every dialect spells it differently.
-    """
+    """Replace the row with this key, or insert it: one writer runs, so nobody comes between."""
     if session.run(update_of(table), keyed(table, row)) == 0:
         session.run(insert_into(table), row)
+
+
+@cache
+def upsert(table: Table, span: tuple[str, str] | None = None) -> TextClause:
+    """Return the statement that inserts rows, each over one with its key if it is there.
+
+    With a `span` of two columns the row that is there stays, and its span is lengthened. Written
+    out in the words that SQLite and PostgreSQL share; SQLAlchemy has one construct for each.
+    """
+    name = table.name
+    columns = [column.name for column in table.columns]
+    key = ", ".join(column.name for column in table.primary_key.columns)
+    changes = [f"{c.name} = excluded.{c.name}" for c in table.columns if not c.primary_key]
+    if span is not None:
+        changes = [
+            f"{c} = CASE WHEN excluded.{c} {sign} {name}.{c} THEN excluded.{c} ELSE {name}.{c} END"
+            for c, sign in zip(span, "<>", strict=True)
+        ]
+    statement = (
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)}) "  # noqa: S608 - names of our schema
+        f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}"
+    )
+    return text(statement).bindparams(*(bindparam(c.name, type_=c.type) for c in table.columns))
 
 
 @cache

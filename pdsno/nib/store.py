@@ -1,7 +1,7 @@
 """`NIBStore`: the Network Information Base as everybody else sees it, wherever it is kept."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -9,6 +9,8 @@ from pdsno.domain.entities import (
     Claim,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     Event,
     JoinTokenRecord,
     Link,
@@ -18,14 +20,23 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBReader, NIBTransaction, Page
+from pdsno.domain.ports import (
+    DeviceFilter,
+    DeviceInterface,
+    EndpointFilter,
+    NIBCounts,
+    NIBReader,
+    NIBTransaction,
+    Page,
+)
 from pdsno.nib.backend import Backend
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.place import open_backend
 
 _EVERYTHING = DeviceFilter()
+_EVERY_ENDPOINT = EndpointFilter()
 
 
 class NIBStore:
@@ -73,6 +84,11 @@ class NIBStore:
             raise LocalProtocolError("this NIB is closed")
         return self._backend
 
+    def counts(self) -> NIBCounts:
+        """Return how much the newest committed state holds."""
+        with self._open.reading() as reader:
+            return reader.counts()
+
     # --- each call reads the newest committed state ------------------------------------------
 
     def device(self, device_id: str) -> Device | None:
@@ -94,6 +110,26 @@ class NIBStore:
     ) -> Page[DeviceInterface]:
         with self.reading() as reader:
             return reader.interfaces(device_id=device_id, limit=limit, after=after)
+
+    def endpoints(
+        self,
+        where: EndpointFilter = _EVERY_ENDPOINT,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[Endpoint]:
+        with self.reading() as reader:
+            return reader.endpoints(where, limit=limit, after=after)
+
+    def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
+        with self.reading() as reader:
+            return reader.endpoints_by_id(endpoint_ids)
+
+    def endpoint_sightings(
+        self, endpoint_id: str, *, limit: int = PAGE
+    ) -> tuple[EndpointSighting, ...]:
+        with self.reading() as reader:
+            return reader.endpoint_sightings(endpoint_id, limit=limit)
 
     def links(
         self,
@@ -171,6 +207,10 @@ class NIBStore:
     ) -> tuple[str | None, tuple[AddressOutcome, ...]]:
         with self.reading() as reader:
             return reader.address_outcomes(cycle_id)
+
+    def cycles(self, *, limit: int = PAGE) -> tuple[CycleRecord, ...]:
+        with self.reading() as reader:
+            return reader.cycles(limit=limit)
 
     def token(self, jti_sha256: str) -> JoinTokenRecord | None:
         with self.reading() as reader:

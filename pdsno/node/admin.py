@@ -6,11 +6,13 @@ Who may speak is decided by the kernel's word on the peer (SO_PEERCRED), not by 
 import grp
 import json
 import os
+import pwd
 import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,13 @@ _PEERCRED = struct.Struct("3i")
 
 AdminCall = Callable[[Mapping[str, Any]], object]
 """Takes the request's JSON object, returns something with a JSON form."""
+
+_CALLER: ContextVar[str] = ContextVar("caller", default="")
+
+
+def caller() -> str:
+    """Return whose call this thread serves, by the kernel's word: a user's name, or `uid 1000`."""
+    return _CALLER.get()
 
 
 class AdminSocket:
@@ -96,9 +105,21 @@ def _give_to_group(path: Path) -> None:
         os.chown(path, -1, gid)
 
 
-def _may_speak(connection: socket.socket) -> bool:
+def _peer(connection: socket.socket) -> tuple[int, int]:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
     _pid, uid, gid = _PEERCRED.unpack(raw)
+    return uid, gid
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _may_speak(connection: socket.socket) -> bool:
+    uid, gid = _peer(connection)
     if uid in (0, os.geteuid()):
         return True
     try:
@@ -139,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             # Read before anything is answered: closing on unread bytes resets the connection.
             body = self._body()
+            _CALLER.set(_name_of(_peer(self.connection)[0]))
             self._answer(200, jsonable(self._call(method)(body)))
         except PDSNOError as error:
             self._answer(_status(error), {"error": str(error)})

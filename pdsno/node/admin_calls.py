@@ -1,6 +1,7 @@
 """What each tier's admin socket does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,16 +9,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
+from pdsno.controllers.local_controller import LocalController
 from pdsno.controllers.regional_controller import RegionalController
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role, check_region
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import DiscoveryRequest
 from pdsno.domain.policy import check_subnet
-from pdsno.node.admin import AdminCall
+from pdsno.node.admin import AdminCall, caller
 from pdsno.policy.document import policy_from
 
 _MOST_SUBNETS = 256
+_MOST_CHARACTERS = 200
 
 
 def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
@@ -33,14 +36,48 @@ def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
             str(body.get("jti_sha256", ""))
         )
     if isinstance(controller, GlobalController):
-        calls["POST /policy"] = lambda body: controller.apply_policy(policy_from(body))
-    request = getattr(controller, "request_discovery", None)
-    if request is not None:
-        calls["POST /discover"] = lambda body: {"asked": request(_discovery(body))}
+        calls["POST /policy"] = lambda body: controller.apply_policy(
+            policy_from(body), by=_operator(controller)
+        )
+    if isinstance(controller, GlobalController | RegionalController | LocalController):
+        calls["POST /discover"] = lambda body: {
+            "asked": controller.request_discovery(_discovery(controller, body))
+        }
+        calls["POST /pause"] = lambda body: {
+            "paused": controller.pause(
+                by=_operator(controller), reason=_text(body, "reason"), region=_region(body)
+            )
+        }
+        calls["POST /resume"] = lambda body: {
+            "resumed": controller.resume(by=_operator(controller), region=_region(body))
+        }
     return calls
 
 
+def _operator(controller: BaseController) -> str:
+    """Return who asks, for the record: the kernel's word on the user, and where."""
+    return f"{caller() or 'an operator'} at {controller.controller_id}"
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str | None):
+        msg = f"{name} must be text"
+        raise InputError(msg)
+    if value and len(value) > _MOST_CHARACTERS:
+        msg = f"{name} may have at most {_MOST_CHARACTERS} characters"
+        raise InputError(msg)
+    return " ".join((value or "").split())
+
+
+def _region(body: Mapping[str, Any]) -> str | None:
+    return _text(body, "region") or None
+
+
 def _status(controller: BaseController) -> object:
+    probing: Mapping[str, object] = {}
+    if isinstance(controller, GlobalController | RegionalController | LocalController):
+        probing = controller.probing
     return {
         "controller_id": controller.controller_id,
         "role": controller.role,
@@ -49,6 +86,7 @@ def _status(controller: BaseController) -> object:
         "mqtt_connected": bool(controller.mqtt_client and controller.mqtt_client.is_connected),
         "outbox_tail": controller.nib_store.outbox_tail(),
         "outbox_waiting": controller.reports_waiting,
+        **probing,
     }
 
 
@@ -74,15 +112,15 @@ def _mint(
 _REQUEST = TypeAdapter(DiscoveryRequest)
 
 
-def _discovery(body: Mapping[str, Any]) -> DiscoveryRequest:
+def _discovery(controller: BaseController, body: Mapping[str, Any]) -> DiscoveryRequest:
     try:
         request = _REQUEST.validate_python(jsonable(body))
     except ValidationError as error:
-        msg = "a discovery request has `subnets` (a list) and `region`"
+        msg = "a discovery request has `subnets` (a list), `region`, `accept_missing`"
         raise InputError(msg) from error
     if len(request.subnets) > _MOST_SUBNETS:
         msg = f"at most {_MOST_SUBNETS} subnets in one request"
         raise InputError(msg)
     for subnet in request.subnets:
         check_subnet(subnet)
-    return request
+    return replace(request, requested_by=_operator(controller))

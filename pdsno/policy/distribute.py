@@ -34,6 +34,16 @@ def accept(current: Policy | None, update: PolicyUpdate) -> Policy | None:
         raise RefusedError(Refusal.INVALID_POLICY, str(error)) from error
 
 
+def is_news(update: PolicyUpdate, epoch: int, version: int) -> bool:
+    """Tell whether an update may be new to somebody who says to have this version.
+
+    Nobody tells which overlay he has, so one that has an overlay may always be.
+    """
+    if (update.epoch, update.version) == (epoch, version):
+        return update.region is not None and update.region.overlay > 0
+    return (update.epoch, update.version) > (epoch, version)
+
+
 def _check_newer(current: Policy, epoch: int, version: int) -> None:
     if (epoch, version) <= (current.epoch, current.version):
         detail = (

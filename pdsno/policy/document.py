@@ -13,6 +13,8 @@ from pdsno.policy.strict_reader import Document, from_plain, parse, typed
 
 T = TypeVar("T")
 
+_NOT_TOLD = frozenset({"local_controllers", "pause", "overlay"})
+
 _POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
 
 
@@ -104,7 +106,7 @@ def _plain_fields(item: object) -> Iterator[str]:
     """Yield the fields that are values of their own, not lists of other things."""
     assert dataclasses.is_dataclass(item)  # noqa: S101 - only ours come here
     for field in dataclasses.fields(item):
-        if field.name != "local_controllers":
+        if field.name not in _NOT_TOLD:
             yield field.name
 
 

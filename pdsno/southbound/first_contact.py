@@ -1,12 +1,15 @@
 """The shell of a device that we know nothing about yet: any prompt, a pager perhaps."""
 
 import re
+from typing import Any
 
 from netmiko import BaseConnection
 from netmiko.linux import LinuxSSH
 from netmiko.ssh_dispatcher import CLASS_MAPPER, platforms, redispatch
 
 from pdsno.southbound.platforms.base import Platform
+from pdsno.southbound.ssh_channel import BoundedChannel
+from pdsno.southbound.ssh_transport import SshOptions
 
 FIRST_HANDLER = "pdsno_any_shell"
 _PROMPT_ENDS = "$#>%]"
@@ -21,10 +24,46 @@ PAGER = re.compile(
 """What devices write when they wait for a key in the middle of an output."""
 
 
+class LoggedIn:
+    """A connection where somebody is logged in already, in the place of Paramiko's client.
+
+    Netmiko would connect by itself, and trust any host key.
+    """
+
+    def __init__(self, transport: Any) -> None:  # noqa: ANN401 - paramiko has no types
+        self._transport = transport
+
+    def connect(self, **_: Any) -> None:  # noqa: ANN401 - whatever Netmiko would connect with
+        """Do nothing: it is done."""
+
+    def invoke_shell(self, *, term: str = "vt100", width: int = 80, height: int = 24) -> Any:  # noqa: ANN401
+        """Return a channel with a shell on a terminal of this size."""
+        channel = self._transport.open_session()
+        channel.get_pty(term, width, height)
+        channel.invoke_shell()
+        return channel
+
+    def get_transport(self) -> Any:  # noqa: ANN401 - paramiko has no types
+        """Return the connection."""
+        return self._transport
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
+
 class AnyShell(LinuxSSH):
-    """Reads any prompt; sends nothing but an empty line."""
+    """Reads any prompt; sends nothing but an empty line. `sock` is a paramiko transport."""
 
     prompt_pattern = rf"[{re.escape(_PROMPT_ENDS)}]"
+
+    def _build_ssh_client(self) -> LoggedIn:
+        return LoggedIn(self.sock)
+
+    def special_login_handler(self, delay_factor: float = 1.0) -> None:
+        """Bound the channel before anything is read."""
+        del delay_factor
+        self.channel = BoundedChannel(self)
 
     def session_preparation(self) -> None:
         """Wait for the first prompt; a greeting that asks for a key gets one."""
@@ -47,6 +86,15 @@ class AnyShell(LinuxSSH):
         prompt = self.find_prompt(delay_factor=delay_factor, pattern=pattern)
         self.base_prompt = prompt.strip()[:-1].strip()
         return self.base_prompt
+
+
+def shell_parameters(transport: Any, options: SshOptions) -> dict[str, Any]:  # noqa: ANN401
+    """Return what Netmiko needs for a shell on a connection where we are logged in."""
+    return {
+        "sock": transport,
+        "blocking_timeout": options.read_timeout_s,
+        "fast_cli": True,
+    }
 
 
 def register() -> None:

@@ -9,11 +9,19 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
+from gufo.snmp.policer import BasePolicer, RPSPolicer
 
 from pdsno.domain.observations import Facts, Method, Outcome, Probe
 from pdsno.southbound.credentials import SnmpCredential, SnmpV2cCredential, SnmpV3Credential
 from pdsno.southbound.mibs.system import System
-from pdsno.southbound.snmp_collect import Collected, collect, read_identity, shows_anything
+from pdsno.southbound.snmp_collect import (
+    Collected,
+    Walker,
+    collect,
+    read_identity,
+    shows_anything,
+)
+from pdsno.southbound.snmp_contexts import open_context
 from pdsno.southbound.snmp_facts import INTERFACES, build_facts
 from pdsno.southbound.snmp_session import (
     SnmpAuthenticationError,
@@ -23,11 +31,19 @@ from pdsno.southbound.snmp_session import (
     SnmpTimeoutError,
     SnmpUnreachableError,
     open_session,
+    speaks_version_1,
 )
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+_ERRORS = (
+    SnmpTimeoutError,
+    SnmpAuthenticationError,
+    SnmpProtocolError,
+    SnmpUnreachableError,
+)
 
 _STOP_POLL_S = 0.1
 
@@ -81,6 +97,7 @@ class SnmpQuerier:
         self._stop = stop or threading.Event()
         self._options = options or SnmpOptions()
         self._parallel = parallel
+        self._paces: dict[str, BasePolicer] = {}
 
     def identify(
         self, addresses: Sequence[str], on_done: Callable[[SnmpAnswer], None] | None = None
@@ -141,33 +158,34 @@ class SnmpQuerier:
 
     # --- who is there --------------------------------------------------------------------
 
+    def _pace(self, address: str) -> BasePolicer:
+        """Return what slows down all sessions with one device."""
+        return self._paces.setdefault(address, RPSPolicer(self._options.requests_per_s))
+
     async def _identify(self, address: str) -> SnmpAnswer:
-        tries = [self._try(address, credential) for credential in self._credentials]
-        found = await asyncio.gather(*tries)
-        for item in found:
-            if isinstance(item, SnmpIdentity):
+        """Try credential after credential: one request is under way at a time."""
+        probes: list[Probe] = []
+        for credential in self._credentials:
+            found = await self._try(address, credential)
+            if isinstance(found, SnmpIdentity):
                 probe = Probe(
                     method=Method.SNMP,
                     outcome=Outcome.ANSWERED,
-                    detail=f"credential {item.credential.name}",
+                    detail=f"credential {credential.name}",
                 )
-                return SnmpAnswer(address=address, probe=probe, identity=item)
-        probes = [item for item in found if isinstance(item, Probe)]
+                return SnmpAnswer(address=address, probe=probe, identity=found)
+            probes.append(found)
         return SnmpAnswer(address=address, probe=_worst(probes))
 
     async def _try(self, address: str, credential: SnmpCredential) -> SnmpIdentity | Probe:
         """Ask once directly, then once through a relay: an agent may answer from elsewhere."""
         failure = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT)
-        once = SnmpOptions(
-            timeout_s=self._options.timeout_s,
-            tries=1,
-            requests_per_s=self._options.requests_per_s,
-        )
+        once, pace = replace(self._options, tries=1), self._pace(address)
         for attempt in range(max(2, self._options.tries)):
             is_open = False
             try:
                 async with open_session(
-                    address, credential, once, through_relay=attempt > 0
+                    address, credential, once, through_relay=attempt > 0, pace=pace
                 ) as session:
                     is_open = True
                     return await self._identity(address, credential, session)
@@ -175,6 +193,11 @@ class SnmpQuerier:
                 failure = _silence(credential, is_agent_known=is_open or error.is_agent_known)
             except (SnmpAuthenticationError, SnmpProtocolError, SnmpUnreachableError) as error:
                 return _failed(credential, error)
+        if isinstance(credential, SnmpV2cCredential) and await speaks_version_1(
+            address, credential, once, pace
+        ):
+            detail = f"credential {credential.name}: the agent speaks SNMPv1 only"
+            return Probe(method=Method.SNMP, outcome=Outcome.NOT_SUPPORTED, detail=detail)
         return failure
 
     @staticmethod
@@ -199,25 +222,17 @@ class SnmpQuerier:
         source = None
         try:
             async with (
-                asyncio.timeout(self._options.device_timeout_s),
+                asyncio.timeout(self._options.device_deadline_s),
                 self._open(identity, credential) as session,
             ):
                 source = session.answered_from
                 await collect(session, collected, lambda vlan: self._context(identity, vlan))
                 source = session.answered_from
-        except TimeoutError:
-            detail = f"not done after {self._options.device_timeout_s:g} s"
+        except (TimeoutError, *_ERRORS) as error:
             if INTERFACES not in collected.told:
-                probe = Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail=detail)
+                probe = self._cut_short(identity, error)
                 return SnmpAnswer(address=address, probe=probe, identity=identity)
-            collected.problems["the rest"] = detail
-        except (
-            SnmpTimeoutError,
-            SnmpAuthenticationError,
-            SnmpProtocolError,
-            SnmpUnreachableError,
-        ) as error:
-            return SnmpAnswer(address=address, probe=_failed(credential, error), identity=identity)
+            collected.problems["the rest"] = self._cut_short(identity, error).detail or "timeout"
         facts = build_facts(
             address,
             collected.varbinds,
@@ -232,24 +247,37 @@ class SnmpQuerier:
         probe = Probe(method=Method.SNMP, outcome=Outcome.ANSWERED, detail="; ".join(details))
         return SnmpAnswer(address=address, probe=probe, facts=facts, identity=identity)
 
+    def _cut_short(self, identity: SnmpIdentity, error: Exception) -> Probe:
+        if isinstance(error, TimeoutError):
+            detail = f"timeout, not done after {self._options.device_deadline_s:g} s"
+            return Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail=detail)
+        return _failed(identity.credential, error)
+
     def _open(
         self, identity: SnmpIdentity, credential: SnmpCredential
     ) -> AbstractAsyncContextManager[SnmpSession]:
+        slow = max(self._options.timeout_s, self._options.walk_timeout_s)
         return open_session(
-            identity.address, credential, self._options, through_relay=identity.through_relay
+            identity.address,
+            credential,
+            replace(self._options, timeout_s=slow),
+            through_relay=identity.through_relay,
+            pace=self._pace(identity.address),
         )
 
-    def _context(
-        self, identity: SnmpIdentity, vlan: int
-    ) -> AbstractAsyncContextManager[SnmpSession] | None:
-        """Open a session in the context of a VLAN: `community@vlan`.
-
-        SNMPv3 has contexts by name (`vlan-N`) for that, which gufo-snmp cannot ask for.
-        """
+    def _context(self, identity: SnmpIdentity, vlan: int) -> AbstractAsyncContextManager[Walker]:
+        """Open a session in the context of a VLAN: `community@vlan`, in SNMPv3 `vlan-N`."""
         credential = identity.credential
-        if not isinstance(credential, SnmpV2cCredential):
-            return None
-        return self._open(identity, replace(credential, community=f"{credential.community}@{vlan}"))
+        if isinstance(credential, SnmpV2cCredential):
+            community = f"{credential.community}@{vlan}"
+            return self._open(identity, replace(credential, community=community))
+        return open_context(
+            identity.address,
+            credential,
+            f"vlan-{vlan}",
+            self._options,
+            self._pace(identity.address),
+        )
 
 
 async def _guarded(
@@ -290,5 +318,5 @@ def _worst(probes: Sequence[Probe]) -> Probe:
     if refused:
         details = ", ".join(dict.fromkeys(p.detail for p in refused))
         return Probe(method=Method.SNMP, outcome=Outcome.AUTHENTICATION_FAILED, detail=details)
-    order = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMEOUT)
+    order = (Outcome.NOT_SUPPORTED, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMEOUT)
     return min(probes, key=lambda p: order.index(p.outcome) if p.outcome in order else len(order))

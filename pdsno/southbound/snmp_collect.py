@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from pdsno.southbound.mibs import bridge, cdp, lldp, vendor
+from pdsno.southbound.mibs import bridge, cdp, lldp, own_protocols, vendor, vrfs
 from pdsno.southbound.mibs.system import SCALARS, SYS_OBJECT_ID, System, parse_system
 from pdsno.southbound.mibs.varbinds import Value, Varbinds
-from pdsno.southbound.snmp_facts import LLDP_2, OPTIONAL, WALKS
+from pdsno.southbound.snmp_facts import LLDP_2, OPTIONAL, OWN_PROTOCOLS, VRFS, WALKS
 from pdsno.southbound.snmp_session import (
     SnmpAuthenticationError,
     SnmpEndlessError,
@@ -29,8 +30,16 @@ _NOBODYS = (f"{_ENTERPRISES}.2021", f"{_ENTERPRISES}.8072")  # UCD-SNMP, Net-SNM
 _VTP_SPEAKERS = (f"{_ENTERPRISES}.9.1.", f"{_ENTERPRISES}.9.5.")
 VENDOR = "vendor"
 
-OpenContext = Callable[[int], AbstractAsyncContextManager[SnmpSession] | None]
-"""Opens a session in the context of one VLAN; None where the credential has no way to."""
+
+class Walker(Protocol):
+    """What can read a table."""
+
+    async def walk(self, root: str) -> Varbinds:
+        """Return everything beneath `root`; raises as `SnmpSession.walk`."""
+
+
+OpenContext = Callable[[int], AbstractAsyncContextManager[Walker]]
+"""Opens a session in the context of one VLAN."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -98,6 +107,9 @@ async def collect(session: SnmpSession, into: Collected, open_context: OpenConte
 def _plan(object_id: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield VENDOR, vendor.columns_of(object_id)
     yield from WALKS.items()
+    yield VRFS, vrfs.columns_of(object_id)
+    if own := own_protocols.columns_of(object_id):
+        yield OWN_PROTOCOLS, own
     if object_id.startswith(_VTP_SPEAKERS):
         yield "vtp", bridge.VTP_COLUMNS
 
@@ -114,7 +126,7 @@ async def _get_all(session: SnmpSession, oids: Sequence[str]) -> Varbinds:
 
 
 async def _walk_all(
-    session: SnmpSession, name: str, columns: tuple[str, ...], into: Collected
+    session: Walker, name: str, columns: tuple[str, ...], into: Collected
 ) -> Varbinds:
     """Walk the columns; where the first of an optional table is empty, so are the others."""
     rows: dict[str, Value] = {}
@@ -137,11 +149,8 @@ async def _read_contexts(into: Collected, open_context: OpenContext) -> None:
     A bridge that does not know contexts is silent at the first, and no other is asked.
     """
     for vlan in bridge.vlans_with_contexts(into.varbinds)[:_MAX_CONTEXTS]:
-        opened = open_context(vlan)
-        if opened is None:
-            return
         try:
-            async with opened as session:
+            async with open_context(vlan) as session:
                 into.contexts[vlan] = await _walk_all(
                     session, f"VLAN {vlan}", bridge.CONTEXT_COLUMNS, into
                 )

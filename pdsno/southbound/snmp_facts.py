@@ -6,7 +6,16 @@ from datetime import datetime
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
 from pdsno.domain.observations import ArpEntry, Facts
-from pdsno.southbound.mibs import addresses, bridge, cdp, entity, interfaces, lldp
+from pdsno.southbound.mibs import (
+    addresses,
+    bridge,
+    cdp,
+    entity,
+    interfaces,
+    lldp,
+    own_protocols,
+    vrfs,
+)
 from pdsno.southbound.mibs.interfaces import IfRow
 from pdsno.southbound.mibs.makes import kind_in
 from pdsno.southbound.mibs.product import product_of
@@ -15,6 +24,7 @@ from pdsno.southbound.mibs.varbinds import Varbinds
 from pdsno.southbound.mibs.vendor import parse_vendor
 
 INTERFACES, LLDP, LLDP_2, CDP = "interfaces", "lldp", "lldp 2", "cdp"
+VRFS, OWN_PROTOCOLS = "vrfs", "neighbours by its own protocol"
 WALKS: Mapping[str, tuple[str, ...]] = {
     INTERFACES: interfaces.COLUMNS,
     "addresses": addresses.ADDRESS_COLUMNS,
@@ -52,7 +62,10 @@ def build_facts(
     rows = interfaces.parse_interfaces(varbinds)
     ips = addresses.parse_addresses(varbinds)
     names = {row.index: row.name for row in rows.values()}
-    table = tuple(_interface(row, ips.get(row.index, ())) for row in rows.values())
+    vrf_of = vrfs.parse_vrfs(varbinds)
+    table = tuple(
+        _interface(row, ips.get(row.index, ()), vrf_of.get(row.index)) for row in rows.values()
+    )
     parts = entity.parse_entity(varbinds)
     product = product_of(system, parts, parse_vendor(system.object_id or "", varbinds))
     return Facts(
@@ -70,7 +83,7 @@ def build_facts(
         interfaces=table,
         neighbors=_neighbors(varbinds, rows, told),
         arp=tuple(
-            ArpEntry(ip=ip, mac=mac, interface=names.get(index))
+            ArpEntry(ip=ip, mac=mac, interface=names.get(index), vrf=vrf_of.get(index))
             for index, ip, mac in addresses.parse_arp(varbinds)
         ),
         mac_table=bridge.parse_fdb(varbinds, names, contexts),
@@ -81,7 +94,7 @@ def build_facts(
     )
 
 
-def _interface(row: IfRow, ips: tuple[str, ...]) -> Interface:
+def _interface(row: IfRow, ips: tuple[str, ...], vrf: str | None) -> Interface:
     return Interface(
         name=row.name,
         mac=row.mac,
@@ -91,15 +104,16 @@ def _interface(row: IfRow, ips: tuple[str, ...]) -> Interface:
         mtu=row.mtu,
         speed_mbps=row.speed_mbps,
         description=row.description,
+        vrf=vrf,
     )
 
 
 def _neighbors(
     varbinds: Varbinds, rows: Mapping[int, IfRow], told: Collection[str]
 ) -> tuple[Neighbor, ...] | None:
-    """Return what LLDP and CDP hear; None where neither was told.
+    """Return what LLDP, CDP and its maker's own protocol hear; None where none was told.
 
-    Whom both protocols hear on one interface is listed as LLDP has it.
+    Whom two protocols hear on one interface is listed once, as LLDP has it, else CDP.
     """
     names = {row.index: row.name for row in rows.values()}
     by_mac: dict[str, str] = {}
@@ -115,13 +129,14 @@ def _neighbors(
             ports = lldp.parse_local_ports(varbinds, layout)
             heard += lldp.parse_neighbors(varbinds, ports, names, unique, layout)
     speaks_lldp = LLDP in told and lldp.parse_chassis(varbinds) is not None
-    if CDP in told:
-        known = {key for entry in heard for key in _identities(entry)}
-        heard += [
-            entry
-            for entry in cdp.parse_neighbors(varbinds, names)
-            if known.isdisjoint(_identities(entry))
-        ]
+    others = [
+        *(cdp.parse_neighbors(varbinds, names) if CDP in told else ()),
+        *own_protocols.parse_neighbors(varbinds, names),
+    ]
+    for entry in others:
+        known = (_identities(other) for other in heard if other.protocol != entry.protocol)
+        if not any(keys & _identities(entry) for keys in known):
+            heard.append(entry)
     if heard or speaks_lldp or (CDP in told and cdp.is_told(varbinds)):
         return tuple(dict.fromkeys(heard))
     return None

@@ -20,12 +20,15 @@ from gufo.snmp import (
     Sha512Key,
     SnmpAuthError,
     SnmpError,
+    SnmpVersion,
     User,
 )
 from gufo.snmp.aio import SnmpSession as GufoSession
+from gufo.snmp.policer import BasePolicer, RPSPolicer
 
 from pdsno.domain.errors import OperationError, RemoteProtocolError, TransientError
 from pdsno.southbound.credentials import SnmpCredential, SnmpV2cCredential, SnmpV3Credential
+from pdsno.southbound.mibs.system import SYS_OBJECT_ID
 from pdsno.southbound.mibs.varbinds import Value, Varbinds
 from pdsno.southbound.snmp_relay import SnmpRelay
 
@@ -83,18 +86,22 @@ class SnmpEndlessError(SnmpProtocolError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnmpOptions:
-    """How patient and how polite. A request is sent `tries` times, `timeout_s` apart.
+    """How patient and how polite.
 
-    One walk ends at `max_rows` rows or `max_bytes` of text, whatever the agent has left to say.
+    A request is sent `tries` times, `timeout_s` apart; an agent that is known to be there gets
+    `walk_timeout_s` for each, since a busy one is slow. `requests_per_s` holds for one device,
+    through whatever sessions. One walk ends at `max_rows` rows or `max_bytes` of text, and one
+    device at `device_deadline_s`, whatever it has left to say.
     """
 
     timeout_s: float = 1.0
+    walk_timeout_s: float = 5.0
     tries: int = 2
-    requests_per_s: float = 100.0
+    requests_per_s: float = 50.0
     max_repetitions: int = 25
     max_rows: int = 50_000
     max_bytes: int = 8 * 1024 * 1024
-    device_timeout_s: float = 60.0
+    device_deadline_s: float = 60.0
 
 
 class SnmpSession:
@@ -104,6 +111,8 @@ class SnmpSession:
         self._session = session
         self._options = options
         self._relay = relay
+        self._has_answered = False
+        self._has_bulk = False
 
     @property
     def answered_from(self) -> str | None:
@@ -121,23 +130,48 @@ class SnmpSession:
     async def walk(self, root: str) -> Varbinds:
         """Return everything beneath `root`; empty if the agent has nothing there.
 
-        What an agent cannot say in large answers is asked again in small ones. Raises as `get`,
-        and SnmpEndlessError for a walk that comes to no end.
+        What an agent cannot say in large answers is asked again in small ones, and then row by
+        row. Raises as `get`, and SnmpEndlessError for a walk that comes to no end.
         """
-        try:
-            return await self._walk(root, self._options.max_repetitions)
-        except SnmpEndlessError:
-            raise
-        except SnmpProtocolError:
-            return await self._walk(root, _SMALL_ANSWER)
+        for size in (self._options.max_repetitions, _SMALL_ANSWER):
+            try:
+                rows = await self._walk(root, self._session.getbulk(root, size))
+                if await self._is_whole(root, rows, size):
+                    return rows
+            except SnmpEndlessError:
+                raise
+            except SnmpProtocolError:
+                continue
+        return await self._walk(root, self._session.getnext(root))
 
-    async def _walk(self, root: str, max_repetitions: int) -> Varbinds:
+    async def _is_whole(self, root: str, rows: Varbinds, size: int) -> bool:
+        """Tell whether a walk ended because the table did.
+
+        gufo-snmp takes an error status (tooBig, genErr, noSuchName for GETBULK as such) for the
+        end. A walk that ends within an answer has seen what follows the table; one that ends
+        with a full answer, or has no row at all, is looked at again in another way.
+        """
+        if len(rows) % size:
+            self._has_bulk = True
+            return True
+        if rows:
+            again = await self._walk(root, self._session.getbulk(root, size - 1))
+            return again.keys() == rows.keys()
+        return self._has_bulk or await self._nothing_follows(root)
+
+    async def _nothing_follows(self, root: str) -> bool:
+        try:
+            await self._persist(self._session.getnext(root).__anext__)
+        except StopAsyncIteration:
+            return True
+        return False
+
+    async def _walk(self, root: str, told: AsyncIterator[tuple[str, Value]]) -> Varbinds:
         rows: dict[str, Value] = {}
         size = 0
-        bulk = self._session.getbulk(root, max_repetitions)
         while True:
             try:
-                oid, value = await self._persist(bulk.__anext__)
+                oid, value = await self._persist(told.__anext__)
             except StopAsyncIteration:
                 return rows
             size += len(value) if isinstance(value, bytes | str) else 0
@@ -158,10 +192,18 @@ class SnmpSession:
     async def _persist(self, request: Callable[[], Awaitable[T]]) -> T:
         for last in (False,) * (self._options.tries - 1) + (True,):
             try:
-                return await _translated(request)
+                answer = await _translated(request)
             except SnmpTimeoutError:
                 if last:
                     raise
+            except SnmpAuthenticationError:
+                # It took us a moment ago: its clock or its boot counter moved (RFC 3414, 3.2).
+                if last or not self._has_answered:
+                    raise
+                await _translated(self._session.refresh)
+            else:
+                self._has_answered = True
+                return answer
         raise SnmpTimeoutError("no answer")
 
 
@@ -182,9 +224,17 @@ async def _translated(request: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def open_session(
-    address: str, credential: SnmpCredential, options: SnmpOptions, *, through_relay: bool = False
+    address: str,
+    credential: SnmpCredential,
+    options: SnmpOptions,
+    *,
+    through_relay: bool = False,
+    pace: BasePolicer | None = None,
 ) -> AsyncIterator[SnmpSession]:
-    """Open a session (v3: discover the engine ID first). Raises as `SnmpSession.get`."""
+    """Open a session (v3: discover the engine ID first). Raises as `SnmpSession.get`.
+
+    Sessions that share a `pace` share its requests per second; without one it is the session's.
+    """
     async with AsyncExitStack() as stack:
         relay = None
         target, port = address, credential.port
@@ -192,12 +242,34 @@ async def open_session(
             relay = await stack.enter_async_context(SnmpRelay(address, port))
             target, port = "127.0.0.1", relay.port
         user = None if isinstance(credential, SnmpV2cCredential) else _user(credential)
-        session = _gufo(target, port, credential, user, options)
+        pace = pace or RPSPolicer(options.requests_per_s)
+        session = _gufo(target, port, credential, user, options, pace)
         try:
             await _translated(session.refresh)
         except SnmpTimeoutError as error:
             raise SnmpTimeoutError(str(error), is_agent_known=_has_engine(session, user)) from error
         yield SnmpSession(session, options, relay)
+
+
+async def speaks_version_1(
+    address: str, credential: SnmpV2cCredential, options: SnmpOptions, pace: BasePolicer
+) -> bool:
+    """Tell whether an agent that is silent to SNMPv2c answers SNMPv1."""
+    session = GufoSession(
+        address,
+        port=credential.port,
+        community=credential.community,
+        version=SnmpVersion.v1,
+        timeout=options.timeout_s,
+        policer=pace,
+    )
+    try:
+        await session.get(SYS_OBJECT_ID)
+    except SnmpError:
+        return True
+    except (TimeoutError, OSError):
+        return False
+    return True
 
 
 def _has_engine(session: GufoSession, user: User | None) -> bool:
@@ -210,6 +282,7 @@ def _gufo(
     credential: SnmpCredential,
     user: User | None,
     options: SnmpOptions,
+    pace: BasePolicer,
 ) -> GufoSession:
     community = credential.community if isinstance(credential, SnmpV2cCredential) else ""
     try:
@@ -219,7 +292,7 @@ def _gufo(
             community=community,
             user=user,
             timeout=options.timeout_s,
-            limit_rps=options.requests_per_s,
+            policer=pace,
         )
     except OSError as error:
         raise SnmpUnreachableError(error.strerror or "cannot open a socket") from error

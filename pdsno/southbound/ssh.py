@@ -4,13 +4,13 @@ One session per device for all its commands. More than some twenty workers make 
 refuse sessions, so their number is bounded.
 """
 
-import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Protocol
 
 import structlog
 from netmiko import BaseConnection
@@ -23,8 +23,16 @@ from nornir.plugins.runners import ThreadedRunner
 from nornir_netmiko.connections import Netmiko
 
 from pdsno.domain.observations import Facts, Method, Outcome, Probe
-from pdsno.southbound.credentials import SshCredential
-from pdsno.southbound.first_contact import FIRST_HANDLER, become, register, until_prompt
+from pdsno.southbound.access import MAX_CREDENTIALS_TRIED, DeviceAccess
+from pdsno.southbound.credential_entries import SSH_PORT, SshCredential
+from pdsno.southbound.first_contact import (
+    FIRST_HANDLER,
+    become,
+    register,
+    shell_parameters,
+    until_prompt,
+)
+from pdsno.southbound.hints import PlatformHint
 from pdsno.southbound.parsing import ParserPool
 from pdsno.southbound.platforms import (
     DETECTION_COMMAND,
@@ -34,20 +42,15 @@ from pdsno.southbound.platforms import (
 )
 from pdsno.southbound.platforms.base import Platform
 from pdsno.southbound.platforms.network_os import is_denied
-from pdsno.southbound.ssh_session import (
-    BoundedChannel,
-    ReadOnlySession,
-    SshError,
-    SshOptions,
-    connect,
-    login_parameters,
-    translated,
-)
+from pdsno.southbound.ssh_errors import SshError, translated
+from pdsno.southbound.ssh_session import ReadOnlySession
+from pdsno.southbound.ssh_transport import SshOptions, log_in, negotiate, private_key
 
 log = structlog.get_logger()
 
 MAX_WORKERS = 20
 _CONNECTION = "netmiko"
+_SHELLS = frozenset({"linux", "frr"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,37 +62,44 @@ class SshAnswer:
     facts: Facts | None = None
 
 
+class Closeable(Protocol):
+    """A socket, a channel or a connection."""
+
+    def close(self) -> None:
+        """End it; idempotent."""
+
+
 class SshQuerier:
-    """Queries many devices at once; each credential is tried in order until one is accepted.
+    """Queries many devices at once, within what `access` allows.
 
     A set `stop` closes the sessions under way; what had not answered then is missing from the
-    results. `platforms` names the platform of addresses where SNMP or an earlier log-in told it:
-    they are not asked for it again.
+    results. `hints` say what a device seems to be: that chooses the credentials, and settles what
+    its answer to the detection command leaves open.
     """
 
     def __init__(
         self,
-        credentials: Sequence[SshCredential],
+        access: DeviceAccess,
         *,
         stop: threading.Event | None = None,
         options: SshOptions | None = None,
         parallel: int = MAX_WORKERS,
-        platforms: Mapping[str, str] | None = None,
+        hints: Mapping[str, PlatformHint] | None = None,
     ) -> None:
-        self._credentials = tuple(credentials)
+        self._access = access
         self._stop = stop or threading.Event()
         self._options = options or SshOptions()
         self._parallel = min(parallel, MAX_WORKERS)
-        self._platforms = {a: platform_named(name) for a, name in (platforms or {}).items()}
+        self._hints = hints or {}
         self._parsers: ParserPool | None = None
-        self._sockets: set[socket.socket] = set()
+        self._open: set[Closeable] = set()
         self._lock = threading.Lock()
 
     def query(
         self, addresses: Sequence[str], on_done: Callable[[SshAnswer], None] | None = None
     ) -> dict[str, SshAnswer]:
         """Ask each address for everything; answers by address, in order."""
-        if not self._credentials or not addresses:
+        if not self._access.credentials.ssh or not addresses:
             return {}
         ConnectionPluginRegister.register(_CONNECTION, Netmiko)
         register()
@@ -126,68 +136,97 @@ class SshQuerier:
         while not done.wait(0.1):
             if self._stop.is_set():
                 with self._lock:
-                    for sock in self._sockets:
-                        with suppress(OSError):
-                            sock.shutdown(socket.SHUT_RDWR)
+                    sessions = list(self._open)
+                for session in sessions:
+                    session.close()
 
     # --- one device ----------------------------------------------------------------------
 
     def _ask(self, host: Host) -> SshAnswer | None:
         address = host.name
+        hint = self._hints.get(address)
+        credentials = self._access.ssh_for(address, hint.platform if hint else None)
         refused: list[str] = []
-        for credential in self._credentials:
+        kept_back: list[str] = []
+        for credential in credentials:
+            reason = self._access.reason_against(address, credential)
+            if len(refused) >= MAX_CREDENTIALS_TRIED:
+                reason = f"credential {credential.name}: enough were refused in this cycle"
+            if reason is not None:
+                kept_back.append(reason)
+                continue
             try:
                 return self._ask_with(host, credential)
             except SshError as error:
                 if self._stop.is_set():
                     return None
-                if error.outcome is not Outcome.AUTHENTICATION_FAILED:
+                if error.outcome is Outcome.NOT_TRIED:
+                    kept_back.append(error.detail)
+                elif error.outcome is Outcome.AUTHENTICATION_FAILED:
+                    refused.append(credential.name)
+                else:
                     return SshAnswer(address=address, probe=_probe(error.outcome, error.detail))
-                refused.append(credential.name)
-        detail = f"credential {', '.join(refused)}"
-        return SshAnswer(address=address, probe=_probe(Outcome.AUTHENTICATION_FAILED, detail))
+        return _not_let_in(address, refused, kept_back)
 
     def _ask_with(self, host: Host, credential: SshCredential) -> SshAnswer:
-        sock, banner = connect(host.name, credential.port, self._options)
+        address = host.name
+        way = self._access.way_to(address, credential)
+        key = private_key(credential)
+        sock = self._access.jumps.open(way, self._options, self._stop)
+        with self._closed_on_stop(sock):
+            name = self._access.pin(address, way.port)
+            transport, host_key = negotiate(sock, name, self._access.known_hosts, self._options)
+            with self._closed_on_stop(transport):
+                banner = str(transport.remote_version)
+                announced = platform_announced(banner)
+                username = credential.username + (announced.username_suffix if announced else "")
+                self._access.enter(
+                    address,
+                    credential,
+                    self._stop,
+                    lambda: log_in(transport, username, credential.password, key),
+                )
+                try:
+                    session = self._shell(host, transport)
+                    answer = self._converse(address, session, credential, banner, announced)
+                finally:
+                    if _CONNECTION in host.connections:
+                        host.connections.pop(_CONNECTION)
+        if answer.facts is None:
+            return answer
+        return replace(answer, facts=replace(answer.facts, ssh_host_key=str(host_key)))
+
+    @contextmanager
+    def _closed_on_stop(self, session: Closeable) -> Iterator[None]:
         with self._lock:
-            self._sockets.add(sock)
+            self._open.add(session)
         try:
-            platform = self._platforms.get(host.name) or platform_announced(banner)
-            suffix = platform.username_suffix if platform is not None else ""
-            connection = self._login(host, credential, sock, suffix)
-            session = ReadOnlySession(connection, self._options, until=until_prompt(connection))
-            return self._converse(host.name, session, credential, banner, platform)
+            yield
         finally:
             with self._lock:
-                self._sockets.discard(sock)
-            if _CONNECTION in host.connections:
-                _hang_up(host.connections.pop(_CONNECTION).connection)
-            sock.close()
+                self._open.discard(session)
+            session.close()
 
-    def _login(
-        self, host: Host, credential: SshCredential, sock: socket.socket, suffix: str
-    ) -> BaseConnection:
-        extras = login_parameters(credential, sock, self._options)
+    def _shell(self, host: Host, transport: Closeable) -> ReadOnlySession:
         try:
             plugin = host.open_connection(
                 _CONNECTION,
                 configuration=Config(),
                 hostname=host.name,
-                username=credential.username + suffix,
-                password=credential.password,
-                port=credential.port,
+                username="",
+                password="",
+                port=SSH_PORT,
                 platform=FIRST_HANDLER,
-                extras=extras,
+                extras=shell_parameters(transport, self._options),
                 default_to_host_attributes=False,
             )
         except Exception as error:
-            # Paramiko lets any of a dozen unrelated exceptions through; all mean "no session".
-            raise translated(error, "during log-in") from error
+            # Paramiko lets any of a dozen unrelated exceptions through; all mean "no shell".
+            raise translated(error, "before its prompt") from error
         connection = plugin.connection
         if not isinstance(connection, BaseConnection):
             raise SshError(Outcome.FAILED, "no Netmiko connection")
-        connection.channel = BoundedChannel(connection)
-        return connection
+        return ReadOnlySession(connection, self._options, until=until_prompt(connection))
 
     def _converse(
         self,
@@ -199,6 +238,8 @@ class SshQuerier:
     ) -> SshAnswer:
         outputs: dict[str, str] = {}
         if platform is None:
+            platform = self._proven(address, session, outputs)
+        if platform is None:
             outputs[DETECTION_COMMAND] = session.send(DETECTION_COMMAND)
             platform = platform_of(outputs[DETECTION_COMMAND])
         if platform is None:
@@ -207,25 +248,65 @@ class SshQuerier:
             return SshAnswer(address=address, probe=_probe(Outcome.NOT_SUPPORTED, detail))
         session.allow((*platform.session_commands, *platform.commands))
         become(session.connection, platform)
-        for command in platform.session_commands:
-            session.send(command)
-        for command in platform.commands:
-            # What was printed before the pager was off may lack its later pages.
-            if command not in outputs:
-                outputs[command] = session.send(command)
-        return interpreted(address, platform, outputs, credential.name, self._parsers)
+        unread = _read(session, platform, outputs)
+        answer = interpreted(address, platform, outputs, credential.name, self._parsers)
+        if answer.facts is not None:
+            self._access.memory.is_platform(self._access.namespace, address, platform.name)
+        if not unread:
+            return answer
+        detail = f"credential {credential.name}: the session took too long; {unread} not read"
+        return replace(answer, probe=_probe(Outcome.TIMEOUT, detail))
+
+    def _proven(
+        self, address: str, session: ReadOnlySession, outputs: dict[str, str]
+    ) -> Platform | None:
+        """Return the platform of the hint, if the device knows its first command.
+
+        A shell is told by the detection command alone: to SNMP a router may look like a server.
+        """
+        hint = self._hints.get(address)
+        platform = platform_named(hint.platform) if hint else None
+        if platform is None or platform.name in _SHELLS:
+            return None
+        first = platform.commands[0]
+        session.allow((first, DETECTION_COMMAND))
+        output = session.send(first)
+        if platform.unknown.search(output) and not is_denied(output):
+            return None
+        if not platform.session_commands:
+            outputs[first] = output
+        return platform
+
+
+def _not_let_in(address: str, refused: Sequence[str], kept_back: Sequence[str]) -> SshAnswer:
+    """Say that no credential opened a device: refused by it, or kept back by us."""
+    if refused:
+        detail = "; ".join([f"credential {', '.join(refused)}", *kept_back])
+        return SshAnswer(address=address, probe=_probe(Outcome.AUTHENTICATION_FAILED, detail))
+    detail = "; ".join(kept_back) or "no credential is in scope"
+    return SshAnswer(address=address, probe=_probe(Outcome.NOT_TRIED, detail))
+
+
+def _read(session: ReadOnlySession, platform: Platform, outputs: dict[str, str]) -> str:
+    """Send a platform's commands, as long as there is time; return what was left out."""
+    for command in platform.session_commands:
+        session.send(command)
+    waiting = [command for command in platform.commands if command not in outputs]
+    while waiting and not session.is_over():
+        try:
+            outputs[waiting[0]] = session.send(waiting[0])
+        except SshError:
+            if session.is_over() and outputs:
+                break
+            raise
+        waiting.pop(0)
+    return ", ".join(map(repr, waiting))
 
 
 def _crashed(address: str, error: BaseException) -> SshAnswer:
     """Record what nobody foresaw: one device must not end the query of the others."""
     log.error("ssh_query_crashed", address=address, error=repr(error))
     return SshAnswer(address=address, probe=_probe(Outcome.FAILED, type(error).__name__))
-
-
-def _hang_up(connection: BaseConnection) -> None:
-    """Close the session. Netmiko's own way first sends lines of its own, and waits for them."""
-    if connection.remote_conn_pre is not None:
-        connection.remote_conn_pre.close()
 
 
 def interpreted(

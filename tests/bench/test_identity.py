@@ -4,10 +4,13 @@ import time
 
 import pytest
 
+from pdsno.domain.matching import match
 from pdsno.domain.observations import Facts, Sighting
+from pdsno.domain.profiles import of_device, of_observed
 from pdsno.domain.resolve import resolve
 from tests.unit.domain.builders import Site
-from tests.unit.domain.identity_world import World, make_world, score
+from tests.unit.domain.identity_base import World
+from tests.unit.domain.identity_world import make_world, score
 
 
 def split_up(world: World) -> tuple[list[Sighting], list[Facts]]:
@@ -39,6 +42,26 @@ def test_ten_thousand_findings_are_resolved_in_seconds(*, has_segments: bool) ->
     )
     assert result.merges == ()
     assert delta.changed == ()
+    assert took_s < 5
+
+
+@pytest.mark.bench
+def test_ten_thousand_devices_are_recognised_in_seconds() -> None:
+    world = make_world(devices=10_000, findings=30_000)
+    sightings, facts = split_up(world)
+    site = Site(covered=["10.0.0.0/8"])
+    site.cycle(*world.findings)
+    known = list(site.devices.values())
+    started = time.perf_counter()
+    found = resolve("zone-A", sightings, facts, known)
+    matched = match(
+        known,
+        [of_device(d, is_past=True) for d in known],
+        [of_observed(o) for o in found],
+    )
+    took_s = time.perf_counter() - started
+    print(f"\n{len(found)} observed devices resolved and matched in {took_s:.2f} s")
+    assert all(m.known and m.new for m in matched)
     assert took_s < 5
 
 

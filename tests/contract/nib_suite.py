@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pdsno.domain.entities import (
+    Attachment,
     ControllerRecord,
     Device,
+    Endpoint,
+    EndpointSighting,
     FieldSource,
     Interface,
     JoinTokenRecord,
@@ -24,6 +27,7 @@ from pdsno.domain.entities import (
     TokenStatus,
 )
 from pdsno.domain.identifiers import Role
+from pdsno.domain.observations import Authority, CycleRecord
 from pdsno.nib import NIBStore
 
 T0 = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -91,7 +95,7 @@ def router(device_id: str = "dev_1") -> Device:
                 speed_mbps=10_000,
                 description="to leaf1",
             ),
-            Interface(name="lo", ips=("10.0.0.1/32",)),
+            Interface(name="lo", ips=("10.0.0.1/32",), vrf="mgmt"),
         ),
         sources=("arp", "snmp", "ssh"),
         chassis_id="02:00:00:00:00:01",
@@ -111,6 +115,55 @@ def controller(controller_id: str = "local_cntl_zone-A_1", **values: object) -> 
         "validated_at": T0,
     }
     return ControllerRecord(**default | values)
+
+
+PORT = Attachment(device_id="dev_sw", device="sw1", interface="eth3", vlan=20)
+
+
+def endpoint(endpoint_id: str = "ep_1", **values: object) -> Endpoint:
+    """An endpoint that has a value in every field."""
+    default: dict[str, Any] = {
+        "namespace": "zone-A",
+        "mac": "02:00:00:00:00:0a",
+        "ips": ("10.1.0.10", "2001:db8::10"),
+        "vendor": "Acme",
+        "is_random_mac": False,
+        "region": "zone-A",
+        "local_controller": "local_cntl_zone-A_1",
+        "attachment": PORT,
+        "sources": ("arp", "mac-table"),
+        "first_seen": T0,
+        "last_seen": T0,
+    }
+    return Endpoint(endpoint_id=endpoint_id, **default | values)
+
+
+def seen(endpoint_id: str = "ep_1", **values: object) -> EndpointSighting:
+    """A sighting of an endpoint, at one moment unless told otherwise."""
+    default: dict[str, Any] = {
+        "ip": "10.1.0.10",
+        "attachment": PORT,
+        "source": "arp-table",
+        "first_seen": T0,
+        "last_seen": T0,
+    }
+    return EndpointSighting(endpoint_id=endpoint_id, **default | values)
+
+
+def cycle(cycle_id: str, at: datetime = T0, **values: object) -> CycleRecord:
+    """A cycle that ended at a time."""
+    default: dict[str, Any] = {
+        "region": "zone-A",
+        "local_controller": "local_cntl_zone-A_1",
+        "namespace": "zone-A",
+        "subnets": ("10.1.0.0/24",),
+        "authority": Authority(source="policy 0.1"),
+        "started_at": at,
+        "finished_at": at,
+        "is_complete": True,
+        "counts": {"answered": 1},
+    }
+    return CycleRecord(cycle_id=cycle_id, **default | values)
 
 
 def link(link_id: str, a: str | None, b: str | None, **values: object) -> Link:

@@ -23,7 +23,17 @@ from pdsno.domain.entities import (
 from pdsno.domain.identifiers import Role
 from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import NOW, Api, controller, device, event, outcome, put, served
+from tests.unit.api.serving import (
+    NOW,
+    Api,
+    controller,
+    cycle,
+    device,
+    event,
+    outcome,
+    put,
+    served,
+)
 
 SPINE = device(
     1,
@@ -103,6 +113,7 @@ def test_a_device_in_the_list_has_exactly_the_documented_fields(api: Api) -> Non
     assert list(host) == list(spine)
     assert list(spine["interfaces"][0]) == [
         "name", "mac", "ips", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
+        "vrf",
     ]  # fmt: skip
     assert spine["status"] == "active"
     assert spine["device_type"] == "router"
@@ -341,7 +352,7 @@ def cycles(nib: NIBStore) -> None:
     with nib.transaction() as change:
         for name, answered in (("cycle-1", 1), ("cycle-2", 4)):
             found = [outcome(f"10.1.0.{n}", is_answered=n <= answered) for n in range(1, 11)]
-            change.put_address_outcomes(name, NOW, found, keep_cycles=2)
+            change.put_cycle(cycle(name), found, keep_cycles=2)
 
 
 @pytest.mark.usefixtures("cycles")
@@ -377,7 +388,7 @@ def test_pages_of_probes_stay_in_their_cycle_when_a_newer_one_comes(
     def next_cycle() -> None:
         with nib.transaction() as change:
             newer = [outcome("192.0.2.1", is_answered=True)]
-            change.put_address_outcomes("cycle-3", NOW, newer, keep_cycles=2)
+            change.put_cycle(cycle("cycle-3"), newer, keep_cycles=2)
 
     seen = [item["address"] for item in api.walk("probes", next_cycle, limit=5)]
     assert len(seen) == 10

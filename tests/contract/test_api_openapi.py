@@ -16,18 +16,35 @@ from pdsno.domain.entities import (
     Neighbor,
 )
 from pdsno.domain.identifiers import Role
+from pdsno.domain.observations import Authority
 from pdsno.nib import NIBStore
 from tests.unit.api.json_schema import Schemas
-from tests.unit.api.serving import NOW, Api, controller, device, event, info, outcome, put, served
+from tests.unit.api.serving import (
+    NOW,
+    Api,
+    controller,
+    cycle,
+    device,
+    endpoint,
+    event,
+    info,
+    outcome,
+    put,
+    seen,
+    served,
+)
 
 PATHS = [
     "devices",
     "devices/{device_id}",
     "interfaces",
+    "endpoints",
+    "endpoints/{endpoint_id}",
     "links",
     "controllers",
     "events",
     "probes",
+    "probes/cycles",
     "health",
 ]
 
@@ -61,6 +78,7 @@ def api() -> Iterator[Api]:
                 mtu=1500,
                 speed_mbps=1000,
                 description="to leaf1",
+                vrf="red",
             ),
         ),
         chassis_id="00:50:56:aa:bb:01",
@@ -74,7 +92,14 @@ def api() -> Iterator[Api]:
             change.put_controller(controller("gc", Role.GLOBAL, None), expected_version=None)
             change.append_event(event("DEVICE_APPEARED", "dev_0001", "zone-A"))
             found = [outcome(f"10.1.0.{n}", is_answered=n == 1) for n in (1, 2)]
-            change.put_address_outcomes("cycle-1", NOW, found, keep_cycles=1)
+            bare = cycle(
+                "cycle-0", notes=(), interruptions=(), authority=Authority(source="settings")
+            )
+            change.put_cycle(bare, [], keep_cycles=2)
+            change.put_cycle(cycle("cycle-1"), found, keep_cycles=2)
+            unknown = endpoint(2, mac=None, vendor=None, attachment=None)
+            change.put_endpoints([endpoint(1), unknown])
+            change.put_endpoint_sightings([seen(1), seen(1, ip=None, attachment=None)])
             change.replace_links([
                 Link(
                     link_id="link_1",
@@ -95,6 +120,10 @@ def document(api: Api) -> dict[str, Any]:
     return found
 
 
+def filled(path: str) -> str:
+    return path.format(device_id="dev_0001", endpoint_id="ep_0001")
+
+
 def schema_of(document: dict[str, Any], path: str, status: str = "200") -> dict[str, Any]:
     (content,) = document["paths"][f"/api/v1/{path}"]["get"]["responses"][status]["content"].items()
     assert content[0] == ("application/json" if status == "200" else "application/problem+json")
@@ -103,7 +132,7 @@ def schema_of(document: dict[str, Any], path: str, status: str = "200") -> dict[
 
 
 def test_it_names_every_resource_and_only_reading(document: dict[str, Any]) -> None:
-    assert sorted(document["paths"]) == sorted(f"/api/v1/{path}" for path in PATHS)
+    assert sorted(document["paths"]) == sorted(["/metrics", *(f"/api/v1/{path}" for path in PATHS)])
     assert all(list(operations) == ["get"] for operations in document["paths"].values())
     assert "no authentication yet" in document["info"]["description"]
 
@@ -111,8 +140,8 @@ def test_it_names_every_resource_and_only_reading(document: dict[str, Any]) -> N
 @pytest.mark.parametrize("path", PATHS)
 def test_answers_are_as_their_schema_says(api: Api, document: dict[str, Any], path: str) -> None:
     schema = schema_of(document, path)
-    query = {} if path in {"devices/{device_id}", "health"} else {"limit": 1}
-    first = api.get(path.format(device_id="dev_0001"), **query)
+    query = {} if "{" in path or path == "health" else {"limit": 1}
+    first = api.get(filled(path), **query)
     assert list(Schemas(document).faults(schema, first)) == []
     if query:
         whole = api.get(path)
@@ -124,7 +153,7 @@ def test_answers_are_as_their_schema_says(api: Api, document: dict[str, Any], pa
 def test_a_missing_or_undocumented_field_would_be_noticed(
     api: Api, document: dict[str, Any], path: str
 ) -> None:
-    answer = api.get(path.format(device_id="dev_0001"))
+    answer = api.get(filled(path))
     item = answer["items"][0] if "items" in answer else answer
     schema = schema_of(document, path)
     for name in list(item):
@@ -136,7 +165,7 @@ def test_a_missing_or_undocumented_field_would_be_noticed(
 
 @pytest.mark.parametrize("path", PATHS)
 def test_problems_are_as_their_schema_says(api: Api, document: dict[str, Any], path: str) -> None:
-    answer = api.ask(path.format(device_id="dev_0001") + "?no_such=1")
+    answer = api.ask(filled(path) + "?no_such=1")
     assert answer.status_code == 422
     schema = schema_of(document, path, "default")
     assert list(Schemas(document).faults(schema, answer.json())) == []
@@ -153,8 +182,9 @@ def test_every_documented_parameter_is_taken(api: Api, document: dict[str, Any])
             if "$ref" in chosen:
                 chosen = document["components"]["schemas"][chosen["$ref"].rsplit("/", 1)[1]]
             value = chosen["enum"][0] if "enum" in chosen else samples[chosen["type"]]
-            if parameter["name"] == "mac":
-                value = "00:50:56:aa:bb:01"
+            value = {"mac": "00:50:56:aa:bb:01", "seen_since": "2026-03-01T12:00:00Z"}.get(
+                parameter["name"], value
+            )
             # A cycle of that name there is not, and no other answer is right.
             expected = 404 if parameter["name"] == "cycle_id" else 200
             answer = api.ask(path, params={parameter["name"]: value})

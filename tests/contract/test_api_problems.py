@@ -12,7 +12,16 @@ from pdsno.domain.errors import OperationError, TransientError
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import Api, device, info, put, served
 
-LISTS = ["devices", "interfaces", "links", "controllers", "events", "probes"]
+LISTS = [
+    "devices",
+    "interfaces",
+    "endpoints",
+    "links",
+    "controllers",
+    "events",
+    "probes",
+    "probes/cycles",
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +55,13 @@ def api() -> Iterator[Api]:
         ("devices?name=%00", 400, "control characters"),
         ("devices?name=%ff", 400, "not UTF-8"),
         ("devices?" + "&".join(f"a{n}=1" for n in range(99)), 400, "too many parameters"),
+        ("endpoints/ep_9", 404, "there is no endpoint ep_9"),
+        ("endpoints/ep_%00", 422, "endpoint_id: "),
+        ("endpoints?vlan=4095", 422, "vlan: "),
+        ("endpoints?seen_since=2026-03-01T12:00:00", 422, "seen_since: "),
+        ("endpoints?seen_since=yesterday", 422, "seen_since: "),
+        ("endpoints?mac=00:11", 422, "mac: '00:11' is not a MAC address"),
+        ("/metrics?name=up", 422, "no parameter 'name'"),
         ("events?after=-1", 422, "after: "),
         ("events?after=99999999999999999999", 422, "after: "),
         ("events?newest_first=perhaps", 422, "newest_first: "),

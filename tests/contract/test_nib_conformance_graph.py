@@ -1,4 +1,4 @@
-"""Every NIB backend behaves the same: sightings, merged devices, links."""
+"""Every NIB backend behaves the same: sightings, merged and retired devices, namespaces, links."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,11 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from pdsno.domain.entities import Claim, LinkStatus
+from pdsno.domain.entities import Claim, Device, DeviceStatus, Interface, LinkStatus
 from pdsno.domain.errors import ConflictError, LocalProtocolError, NotFoundError
-from pdsno.domain.ports import DeviceFilter
+from pdsno.domain.ports import DeviceFilter, NIBCounts
 from pdsno.nib import NIBStore
-from tests.contract.nib_suite import STORES, device, later, link, name_of, put, router
+from tests.contract.nib_suite import (
+    STORES,
+    device,
+    endpoint,
+    event,
+    later,
+    link,
+    name_of,
+    put,
+    router,
+)
 
 
 @pytest.fixture(params=STORES, ids=name_of)
@@ -67,6 +77,111 @@ def test_only_known_and_different_devices_are_merged(nib: NIBStore) -> None:
         tx.absorb_device("dev_a", "dev_a")
 
 
+# --- retire ----------------------------------------------------------------------------------
+
+
+def test_a_retired_device_is_gone_with_all_that_hung_on_it(nib: NIBStore) -> None:
+    put(nib, router("dev_a"), device("dev_b"), device("dev_old"))
+    with nib.transaction() as tx:
+        tx.absorb_device("dev_old", "dev_a")
+        tx.put_claim(Claim(reporter="lc", device_id="dev_a", device=device("their")))
+        tx.put_claim(Claim(reporter="lc", device_id="dev_b", device=device("other")))
+        appended = tx.append_event(event("dev_a"))
+        tx.retire_device("dev_a")
+        assert tx.device("dev_a") is None
+    assert [d.device_id for d in nib.all_devices()] == ["dev_b"]
+    assert nib.device("dev_old") is None
+    assert nib.own_id("lc", "their") is None
+    assert nib.own_id("lc", "other") == "dev_b"
+    assert nib.interfaces().items == ()
+    assert nib.devices(DeviceFilter(ip="10.1.0.1")).items == ()
+    assert nib.devices(DeviceFilter(mac="02:00:00:00:00:01")).items == ()
+    assert nib.events() == (appended,)
+
+
+def test_a_device_that_comes_back_after_its_retirement_is_new(nib: NIBStore) -> None:
+    put(nib, router("dev_a"))
+    with nib.transaction() as tx:
+        tx.retire_device("dev_a")
+        assert tx.put_device(router("dev_a"), expected_version=None).version == 1
+    assert nib.devices(DeviceFilter(ip="10.1.0.1")).items == (replace(router("dev_a"), version=1),)
+
+
+def test_only_a_device_that_is_there_is_retired(nib: NIBStore) -> None:
+    put(nib, device("dev_a"), device("dev_b"))
+    with nib.transaction() as tx:
+        tx.absorb_device("dev_a", "dev_b")
+    for gone in ("dev_a", "dev_x"):
+        with pytest.raises(NotFoundError, match=gone), nib.transaction() as tx:
+            tx.retire_device(gone)
+    assert nib.device("dev_a") == nib.device("dev_b") is not None
+
+
+# --- addresses by namespace ------------------------------------------------------------------
+
+
+def in_vrf(device_id: str, **values: object) -> Device:
+    """A device with 10.1.0.1 outside of any VRF, 10.9.0.1 in `red`, 10.8.0.1 in both."""
+    return device(
+        device_id,
+        **{
+            "namespace": "zone-A",
+            "ips": ("10.1.0.1", "10.8.0.1", "10.9.0.1"),
+            "interfaces": (
+                Interface(name="eth1", ips=("10.1.0.1/24", "10.8.0.1/24")),
+                Interface(name="eth2", ips=("10.8.0.1/24", "10.9.0.1/24"), vrf="red"),
+            ),
+        }
+        | values,
+    )
+
+
+def having(nib: NIBStore, namespace: str | None, ip: str) -> list[str]:
+    where = DeviceFilter(namespace=namespace, ip=ip)
+    return [d.device_id for d in nib.devices(where).items]
+
+
+def test_an_address_in_a_vrf_is_in_the_namespace_of_that_vrf_alone(nib: NIBStore) -> None:
+    put(nib, in_vrf("dev_a"))
+    assert having(nib, "zone-A", "10.9.0.1") == []
+    assert having(nib, "zone-A/red", "10.9.0.1") == ["dev_a"]
+    assert having(nib, "zone-A", "10.1.0.1") == ["dev_a"]
+    assert having(nib, "zone-A/red", "10.1.0.1") == []
+    assert having(nib, "zone-A", "10.8.0.1") == having(nib, "zone-A/red", "10.8.0.1") == ["dev_a"]
+    assert having(nib, "zone-A/red", "10.9.0.0/16") == ["dev_a"]
+    assert having(nib, "zone-B", "10.1.0.1") == []
+    assert having(nib, None, "10.9.0.1") == having(nib, None, "10.1.0.1") == ["dev_a"]
+
+
+def test_an_address_in_a_vrf_by_which_we_reach_the_device_is_in_its_own_namespace(
+    nib: NIBStore,
+) -> None:
+    put(nib, in_vrf("dev_a", management_ip="10.9.0.1"))
+    assert having(nib, "zone-A", "10.9.0.1") == ["dev_a"]
+    assert having(nib, "zone-A/red", "10.9.0.1") == []
+
+
+def test_an_address_that_only_an_interface_in_a_vrf_tells_is_found_there(nib: NIBStore) -> None:
+    put(nib, in_vrf("dev_a", ips=("10.1.0.1",)))
+    assert having(nib, "zone-A/red", "10.9.0.1") == ["dev_a"]
+    assert having(nib, "zone-A", "10.9.0.1") == []
+
+
+def test_a_namespace_without_an_address_is_that_of_the_device(nib: NIBStore) -> None:
+    (a,) = put(nib, in_vrf("dev_a"))
+    assert nib.devices(DeviceFilter(namespace="zone-A")).items == (a,)
+    assert nib.devices(DeviceFilter(namespace="zone-A/red")).items == ()
+
+
+def test_an_address_that_leaves_its_vrf_is_found_in_its_new_namespace(nib: NIBStore) -> None:
+    (a,) = put(nib, in_vrf("dev_a"))
+    with nib.transaction() as tx:
+        moved = tuple(replace(i, vrf=None) for i in a.interfaces)
+        tx.put_device(replace(a, interfaces=moved), expected_version=1)
+    assert having(nib, "zone-A/red", "10.9.0.1") == []
+    assert having(nib, "zone-A", "10.9.0.1") == ["dev_a"]
+
+
 # --- links -----------------------------------------------------------------------------------
 
 
@@ -87,3 +202,19 @@ def test_links_are_replaced_as_a_whole(nib: NIBStore) -> None:
     with nib.transaction() as tx:
         tx.replace_links([])
     assert nib.links().items == ()
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def test_a_nib_tells_how_much_it_holds(nib: NIBStore) -> None:
+    assert nib.counts() == NIBCounts(devices={}, links={}, endpoints=0, outbox=0)
+    put(nib, device("dev_a"), device("dev_b"), device("dev_c", status=DeviceStatus.INACTIVE))
+    with nib.transaction() as tx:
+        tx.replace_links([link("l1", "dev_a", "dev_b"), link("l2", "dev_a", None)])
+        tx.put_endpoints([endpoint("ep_1"), endpoint("ep_2")])
+        rows = [tx.enqueue("REPORT", {}) for _ in range(3)]
+        tx.confirm(rows[0].stream_id, 1)
+    assert nib.counts() == NIBCounts(
+        devices={"active": 2, "inactive": 1}, links={"confirmed": 2}, endpoints=2, outbox=2
+    )

@@ -1,8 +1,7 @@
-"""Every NIB backend behaves the same: controllers, events, claims, streams, tokens, outcomes."""
+"""Every NIB backend behaves the same: controllers, events, claims, streams, tokens."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytest
 
 from pdsno.domain.chain import GENESIS, first_fault
 from pdsno.domain.entities import Claim, ControllerStatus, TokenStatus
-from pdsno.domain.errors import ConflictError, InputError, LocalProtocolError
+from pdsno.domain.errors import ConflictError, InputError
 from pdsno.domain.identifiers import Role
-from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
 from pdsno.domain.policy import Admission, LocalPolicy, Policy, RegionPolicy
 from pdsno.domain.ports import NIBTransaction
 from pdsno.nib import NIBStore
@@ -300,51 +298,6 @@ def test_tokens_are_listed_newest_first(nib: NIBStore) -> None:
         tx.put_token(spent)
     assert nib.token("b") == spent
     assert len(nib.tokens()) == 3
-
-
-# --- outcomes --------------------------------------------------------------------------------
-
-
-def outcome(address: str, namespace: str = "zone-A") -> AddressOutcome:
-    probes = (
-        Probe(method=Method.ARP, outcome=Outcome.ANSWERED, rtt_ms=0.25),
-        Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT, detail="public"),
-    )
-    return AddressOutcome(namespace=namespace, address=address, probes=probes)
-
-
-def keep(nib: NIBStore, cycle_id: str, at: datetime, *addresses: str, cycles: int = 2) -> None:
-    outcomes = [outcome(address) for address in addresses]
-    with nib.transaction() as tx:
-        tx.put_address_outcomes(cycle_id, at, outcomes, keep_cycles=cycles)
-
-
-def test_outcomes_are_ordered_by_address(nib: NIBStore) -> None:
-    assert nib.address_outcomes() == (None, ())
-    keep(nib, "c1", T0, "10.0.0.10", "10.0.0.9", "2001:db8::1", "9.9.9.9")
-    cycle_id, found = nib.address_outcomes()
-    assert cycle_id == "c1"
-    assert [o.address for o in found] == ["9.9.9.9", "10.0.0.9", "10.0.0.10", "2001:db8::1"]
-    assert found[0] == outcome("9.9.9.9")
-
-
-def test_the_newest_cycles_are_kept(nib: NIBStore) -> None:
-    for n in range(1, 5):
-        keep(nib, f"c{n}", later(n), f"10.0.0.{n}")
-    assert nib.address_outcomes("c2") == (None, ())
-    assert nib.address_outcomes("c3") == ("c3", (outcome("10.0.0.3"),))
-    assert nib.address_outcomes() == ("c4", (outcome("10.0.0.4"),))
-    keep(nib, "c4", later(9), "10.0.0.5")
-    assert nib.address_outcomes("c4") == ("c4", (outcome("10.0.0.5"),))
-    assert nib.address_outcomes("c3") == ("c3", (outcome("10.0.0.3"),))
-    with pytest.raises(LocalProtocolError):
-        keep(nib, "c5", T0, cycles=0)
-
-
-def test_a_cycle_recorded_under_a_clock_set_back_is_still_the_newest(nib: NIBStore) -> None:
-    keep(nib, "c1", T0, "10.0.0.1", cycles=1)
-    keep(nib, "c2", later(-3600), "10.0.0.2", cycles=1)
-    assert nib.address_outcomes()[0] == "c2"
 
 
 # --- text, and what a file keeps -------------------------------------------------------------

@@ -43,7 +43,7 @@ OPTIONS = SnmpOptions(
     requests_per_s=2000.0,
     max_repetitions=50,
     max_rows=20_000,
-    device_timeout_s=600.0,
+    device_deadline_s=600.0,
 )
 SAID_BY_HAND = ("vendor", "platform", "os_version", "model")
 

@@ -28,6 +28,20 @@ class Lan:
         ip("-n", namespace, "link", "set", "lo", "up")
         return namespace
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The names of all namespaces, the sweeper's first."""
+        return tuple(self._names)
+
+    def second_lan(self, bridge: str, own: str, host: str, address: str) -> None:
+        """Give the sweeper another LAN, with one host."""
+        self.in_sweeper("ip", "link", "add", bridge, "type", "bridge")
+        self.in_sweeper("ip", "addr", "add", own, "dev", bridge)
+        namespace = self.host(host, "02:00:00:00:01:01", address)
+        self.in_sweeper("ip", "link", "set", host, "master", bridge)
+        self.in_sweeper("ip", "link", "set", bridge, "up")
+        self.run(namespace, "ip", "link", "set", "eth0", "up")
+
     def address(self, *addresses: str) -> None:
         """Give the sweeper addresses on the LAN."""
         for address in addresses:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pdsno.domain.observations import Outcome
-from pdsno.southbound.credentials import SshCredential
+from pdsno.southbound.access import DeviceAccess
+from pdsno.southbound.credentials import Credentials, SshCredential
 from pdsno.southbound.platforms import DETECTION_COMMAND, frr
 from pdsno.southbound.ssh import SshAnswer, SshQuerier
-from pdsno.southbound.ssh_session import SshOptions
+from pdsno.southbound.ssh_transport import SshOptions
 from tests.integration.devices import fake_device, free_port, sshd, username
 from tests.unit.southbound.recorded import recorded_outputs
 
@@ -29,7 +30,8 @@ def fake_login(port: int) -> SshCredential:
 
 
 def ask(*credentials: SshCredential, options: SshOptions | None = None) -> SshAnswer:
-    return SshQuerier(credentials, options=options).query([HOST])[HOST]
+    access = DeviceAccess(Credentials(ssh=credentials))
+    return SshQuerier(access, options=options).query([HOST])[HOST]
 
 
 def test_this_machine_is_read_over_a_real_sshd(server: tuple[int, Path]) -> None:
@@ -62,7 +64,7 @@ def test_a_closed_port_is_refused() -> None:
 def test_a_key_file_that_is_missing_is_named(server: tuple[int, Path]) -> None:
     credential = SshCredential(name="k", username="x", key_file="/no/key", port=server[0])
     answer = ask(credential)
-    assert answer.probe.outcome is Outcome.FAILED
+    assert answer.probe.outcome is Outcome.NOT_TRIED
     assert "/no/key" in answer.probe.detail
 
 
@@ -119,7 +121,7 @@ def test_many_devices_at_a_time_and_one_that_fails_spoils_no_other() -> None:
     with fake_device(lambda line: FRR.get(line, "% Unknown command")) as device:
         hosts = [f"127.0.0.{n}" for n in (1, 2, 3)]
         # The fake listens on 127.0.0.1 only.
-        answers = SshQuerier([fake_login(device.port)]).query(hosts)
+        answers = SshQuerier(DeviceAccess(Credentials(ssh=(fake_login(device.port),)))).query(hosts)
     outcomes = [answers[host].probe.outcome for host in hosts]
     assert outcomes == [Outcome.ANSWERED, Outcome.REFUSED, Outcome.REFUSED]
 
@@ -137,7 +139,7 @@ def test_a_stop_closes_a_session_that_waits() -> None:
         stop.set()
 
     with fake_device(reply) as device:
-        querier = SshQuerier([fake_login(device.port)], stop=stop)
+        querier = SshQuerier(DeviceAccess(Credentials(ssh=(fake_login(device.port),))), stop=stop)
         thread = threading.Thread(target=stop_when_it_waits)
         thread.start()
         started = time.monotonic()

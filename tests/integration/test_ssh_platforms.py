@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from pdsno.domain.observations import Outcome
-from pdsno.southbound.credentials import SshCredential
+from pdsno.southbound.access import DeviceAccess
+from pdsno.southbound.credentials import Credentials, SshCredential
+from pdsno.southbound.hints import PlatformHint
 from pdsno.southbound.platforms import DETECTION_COMMAND, platform_named
 from pdsno.southbound.ssh import SshAnswer, SshQuerier
-from pdsno.southbound.ssh_session import SshOptions
+from pdsno.southbound.ssh_transport import SshOptions
 from tests.integration.devices import fake_device
 
 HOST = "127.0.0.1"
@@ -26,9 +28,10 @@ def printed_by(platform: str) -> Mapping[str, str]:
     return found
 
 
-def ask(port: int, platforms: Mapping[str, str] | None = None) -> SshAnswer:
+def ask(port: int, hint: str | None = None) -> SshAnswer:
     login = SshCredential(name="ops", username="ops", password="right", port=port)
-    querier = SshQuerier([login], options=QUICK, platforms=platforms)
+    hints = {HOST: PlatformHint(platform=hint, why="SNMP")} if hint else None
+    querier = SshQuerier(DeviceAccess(Credentials(ssh=(login,))), options=QUICK, hints=hints)
     return querier.query([HOST])[HOST]
 
 
@@ -81,7 +84,7 @@ def test_a_platform_that_snmp_told_is_not_asked_for_again() -> None:
     outputs = printed_by("huawei_vrp")
     vrp = platform_named("huawei_vrp")
     with fake_device(lambda line: outputs.get(line, ""), prompt="<core-1>") as device:
-        answer = ask(device.port, {HOST: "huawei_vrp"})
+        answer = ask(device.port, "huawei_vrp")
     assert answer.probe.outcome is Outcome.ANSWERED, answer.probe
     assert answer.facts is not None
     assert answer.facts.model == "S5735-L24T4S-A1"

@@ -1,11 +1,13 @@
 """The three tiers in one process, on loopback and without a broker; the network is made up."""
 
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.controllers.base_controller import BaseController, Options
@@ -64,29 +66,58 @@ class Tiers:
     stores: dict[str, NIBStore] = field(default_factory=dict)
     looks: list[tuple[str, ...]] = field(default_factory=list)
     """The subnets of each look at the network."""
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """What each look was told besides."""
+    status_s: float = STATUS_S
+    broker_port: int | None = None
+    looking: threading.Event | None = None
+    """If set here, a look is set when it has begun, and goes on until it is stopped."""
 
-    def observe(self, targets: Sequence[Target], *, namespace: str, **_: object) -> Observations:
+    def observe(
+        self,
+        targets: Sequence[Target],
+        *,
+        namespace: str,
+        stop: threading.Event,
+        **told: Any,  # noqa: ANN401 - whatever a look is told
+    ) -> Observations:
         now, subnets = datetime.now(UTC), tuple(target.subnet for target in targets)
         self.looks.append(subnets)
+        self.told.append(told)
+        if self.looking is not None:
+            self.looking.set()
+            stop.wait(30)
+        is_cut = stop.is_set()
         return Observations(
             sightings=tuple(
                 Sighting(address=address, mac=mac, method=Method.ARP, at=now)
                 for address, mac in self.hosts.items()
+                if not is_cut
             ),
             facts=(),
             outcomes=(),
-            coverage=coverage_of(namespace, subnets),
+            coverage=coverage_of(namespace, () if is_cut else subnets),
             notes=(),
             started_at=now,
             finished_at=now,
-            is_complete=True,
+            is_complete=not is_cut,
         )
 
     def options(
         self, name: str, *, parent: Parent | None = None, url: str | None = None
     ) -> Options:
         key = self.keys.setdefault(name, SigningKey.generate())
-        return Options(key=key, parent=parent, url=url, status_interval_s=STATUS_S)
+        return Options(
+            key=key,
+            parent=parent,
+            url=url,
+            status_interval_s=self.status_s,
+            mqtt_port=self.broker_port or 1883,
+        )
+
+    @property
+    def broker(self) -> str | None:
+        return "127.0.0.1" if self.broker_port else None
 
     def context(self, name: str) -> ContextManager:
         return ContextManager(self.folder / name / "context.yaml")
@@ -108,14 +139,22 @@ class Tiers:
             context_manager=self.context("gc"),
             nib_store=self.nib("gc"),
             rest_port=port,
+            mqtt_broker=self.broker,
             options=self.options("gc", url=url_of(port)),
         )
         self.keep(gc)
         gc.serve()
         return gc
 
-    def rc(self, region: str, gc: GlobalController, *, has_url: bool = True) -> RegionalController:
-        port = free_port()
+    def rc(
+        self,
+        region: str,
+        gc: GlobalController,
+        *,
+        has_url: bool = True,
+        port: int | None = None,
+    ) -> RegionalController:
+        port = port or free_port()
         name = f"rc-{region}"
         parent = Parent(controller_id=gc.controller_id, url=gc.options.url or "")
         rc = RegionalController(
@@ -124,6 +163,7 @@ class Tiers:
             context_manager=self.context(name),
             nib_store=self.nib(name),
             rest_port=port,
+            mqtt_broker=self.broker,
             options=self.options(name, parent=parent, url=url_of(port) if has_url else None),
         )
         self.keep(rc)
@@ -143,6 +183,7 @@ class Tiers:
             self.nib(name),
             enable_rest=has_url,
             rest_port=port,
+            mqtt_broker=self.broker,
             options=self.options(name, parent=parent, url=url_of(port) if has_url else None),
         )
         self.keep(lc)

@@ -1,4 +1,4 @@
-"""`/probes`: what came of every address in a discovery cycle."""
+"""`/probes`: what came of every address in a discovery cycle, and who allowed the cycle."""
 
 import ipaddress
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,23 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, TypeAdapter
 
-from pdsno.api.answers import ProbeListing, json_response, probe_items
+from pdsno.api.answers import (
+    CycleItem,
+    Listing,
+    ProbeListing,
+    cycle_item,
+    json_response,
+    probe_items,
+)
 from pdsno.api.queries import IpOrPrefix, ListQuery, Text
 from pdsno.domain.errors import InputError, NotFoundError
-from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.ports import NIB
 
 _LISTING = TypeAdapter(ProbeListing)
+_CYCLES = TypeAdapter(Listing[CycleItem])
+_ALL_CYCLES = 100_000
+"""More than a policy may keep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +66,10 @@ class ProbeQuery(ListQuery):
                 yield number
 
 
+class CycleQuery(ListQuery):
+    """The ledger has no filters: it is short."""
+
+
 def router(nib: NIB) -> APIRouter:
     """Return the routes of `/probes`."""
     routes = APIRouter(prefix="/probes", tags=["probes"])
@@ -69,7 +83,26 @@ def router(nib: NIB) -> APIRouter:
             raise NotFoundError(f"the record of cycle {start.cycle_id!r} is not kept (any more)")
         return json_response(_LISTING, _page(query, cycle_id, outcomes, start.index))
 
+    @routes.get("/cycles", response_model=Listing[CycleItem])
+    def list_cycles(query: Annotated[CycleQuery, Query()]) -> Response:
+        """The ledger: cycles that are kept, the newest first, each with who allowed what."""
+        rest = _cycles_after(query.place(), nib.cycles(limit=_ALL_CYCLES))
+        page = rest[: query.limit]
+        last = page[-1].cycle_id if len(rest) > query.limit else None
+        items = tuple(cycle_item(record) for record in page)
+        return json_response(_CYCLES, Listing(items=items, next_cursor=query.cursor_to(last)))
+
     return routes
+
+
+def _cycles_after(
+    cycle_id: str | None, newest_first: Sequence[CycleRecord]
+) -> Sequence[CycleRecord]:
+    """Return what follows a cycle. One that was forgotten took all that is older along."""
+    if cycle_id is None:
+        return newest_first
+    ids = [record.cycle_id for record in newest_first]
+    return newest_first[ids.index(cycle_id) + 1 :] if cycle_id in ids else ()
 
 
 def _page(

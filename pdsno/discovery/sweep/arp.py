@@ -4,6 +4,7 @@ Who is not heard is asked again: three passes, and a last wait of a second. Repl
 kernel while this process waits for a loaded CPU, and are all read before the sweep ends.
 """
 
+import errno
 import socket
 import struct
 import threading
@@ -34,6 +35,7 @@ _IS_REPLY = 2
 _IPV4_OVER_ETHERNET = (0x0001, 0x0800, 6, 4)
 _TARGET_OFFSET = 38
 _POLL_S = 0.05
+_GONE = frozenset({errno.ENETDOWN, errno.ENXIO, errno.ENODEV})
 
 
 def is_possible() -> bool:
@@ -47,11 +49,15 @@ def is_possible() -> bool:
 
 @dataclass(kw_only=True, slots=True)
 class ArpSweep:
-    """What a sweep heard so far. `covered` were asked in every pass, or answered."""
+    """What a sweep heard so far. `covered` were asked in every pass, or answered.
+
+    `failure` is what the interface said when it took no more frames.
+    """
 
     sightings: list[Sighting] = field(default_factory=list)
     covered: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
+    failure: str = ""
 
 
 def sweep_arp(
@@ -61,6 +67,7 @@ def sweep_arp(
     pacer: Pacer,
     stop: threading.Event,
     on_progress: Callable[[int], None] = lambda _: None,
+    on_sighting: Callable[[Sighting], None] = lambda _: None,
 ) -> ArpSweep:
     """Ask each address for its MAC; `on_progress` is told how many were asked in a pass.
 
@@ -69,11 +76,11 @@ def sweep_arp(
     """
     found = ArpSweep()
     try:
-        with _Wire(source) as wire:
+        with _Wire(source, on_sighting) as wire:
             for start in range(0, len(addresses), CHUNK):
                 chunk = addresses[start : start + CHUNK]
                 _sweep_chunk(chunk, wire, found, pacer, stop, on_progress)
-                if stop.is_set():
+                if stop.is_set() or found.failure:
                     break
     except PermissionError as error:
         raise OperationError(f"{source.interface}: ARP needs CAP_NET_RAW: run as root") from error
@@ -94,17 +101,28 @@ def _sweep_chunk(
     for number in range(PASSES):
         left = [address for address in chunk if address not in wire.answered]
         for address in left:
-            if not pacer.wait():
+            if not pacer.wait() or not _ask(wire, address, found):
                 wire.settle(0.0, stop)
                 _keep(wire, found)
                 return
-            wire.ask(address)
         on_progress(len(left))
         is_last = number == PASSES - 1
         wait_s = max(MIN_WAIT_S, min(1.0, 4 * wire.slowest_s))
         wire.settle(FINAL_WAIT_S if is_last else wait_s, stop)
     _keep(wire, found)
     found.covered.update(chunk)
+
+
+def _ask(wire: "_Wire", address: str, found: ArpSweep) -> bool:
+    """Send one request; False if the interface went away, and what was heard stays."""
+    try:
+        wire.ask(address)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        found.failure = error.strerror or "the interface is gone"
+        return False
+    return True
 
 
 def _keep(wire: "_Wire", found: ArpSweep) -> None:
@@ -116,7 +134,7 @@ def _keep(wire: "_Wire", found: ArpSweep) -> None:
 class _Wire:
     """One raw socket on one interface, with a thread that reads from it."""
 
-    def __init__(self, source: LocalAddress) -> None:
+    def __init__(self, source: LocalAddress, on_sighting: Callable[[Sighting], None]) -> None:
         from scapy.layers.l2 import ARP, Ether  # noqa: PLC0415 - half a second; only sweeps pay
 
         self._source_ip = socket.inet_aton(source.address)
@@ -134,6 +152,7 @@ class _Wire:
             self._socket.close()
             raise
         self._socket.settimeout(_POLL_S)
+        self._on_sighting = on_sighting
         self._closing = threading.Event()
         self._reader = threading.Thread(target=self._read, name="arp-reader")
         self._sent: dict[bytes, tuple[float, int]] = {}
@@ -206,13 +225,13 @@ class _Wire:
         self.slowest_s = max(self.slowest_s, rtt_s)
         address = socket.inet_ntoa(ip)
         self.answered.add(address)
-        self.sightings.append(
-            Sighting(
-                address=address,
-                mac=mac.hex(":"),
-                method=Method.ARP,
-                at=datetime.now(UTC),
-                # Asked twice, nobody knows which request this answers (Karn's rule).
-                rtt_ms=round(rtt_s * 1000, 3) if times == 1 else None,
-            )
+        sighting = Sighting(
+            address=address,
+            mac=mac.hex(":"),
+            method=Method.ARP,
+            at=datetime.now(UTC),
+            # Asked twice, nobody knows which request this answers (Karn's rule).
+            rtt_ms=round(rtt_s * 1000, 3) if times == 1 else None,
         )
+        self.sightings.append(sighting)
+        self._on_sighting(sighting)

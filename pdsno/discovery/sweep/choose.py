@@ -65,7 +65,7 @@ def segments_of(
     With `interface`, all of it is asked there, whatever addresses that interface has. Raises
     InputError for an interface that does not exist.
     """
-    holes = [*target.exclude, *(item.address for item in own)]
+    holes = [*target.exclude, *target.passive_only, *(item.address for item in own)]
     if interface is not None:
         return (_forced(target, holes, on_interface(own, interface)),)
     found = []

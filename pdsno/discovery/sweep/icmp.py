@@ -72,6 +72,7 @@ def sweep_icmp(
     source: LocalAddress | None = None,
     passes: int = PASSES,
     on_progress: Callable[[int], None] = lambda _: None,
+    on_sighting: Callable[[Sighting], None] = lambda _: None,
 ) -> IcmpSweep:
     """Ping each address, up to `passes` times; `source` binds to one of our addresses.
 
@@ -84,7 +85,7 @@ def sweep_icmp(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         if source is not None:
             sock.bind((source.address, 0))
-        echo = _Echo(sock, found, is_raw=is_raw)
+        echo = _Echo(sock, found, on_sighting, is_raw=is_raw)
         for start in range(0, len(addresses), CHUNK):
             chunk = addresses[start : start + CHUNK]
             for number in range(passes):
@@ -105,7 +106,15 @@ def sweep_icmp(
 class _Echo:
     """Sends echo requests and matches the replies by source, sequence and a random token."""
 
-    def __init__(self, sock: socket.socket, found: IcmpSweep, *, is_raw: bool) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        found: IcmpSweep,
+        on_sighting: Callable[[Sighting], None],
+        *,
+        is_raw: bool,
+    ) -> None:
+        self._on_sighting = on_sighting
         self._sock = sock
         self._is_raw = is_raw
         self._found = found
@@ -177,12 +186,12 @@ class _Echo:
         rtt_s = now - sent
         self.slowest_s = max(self.slowest_s, rtt_s)
         self._found.answered.add(address)
-        self._found.sightings.append(
-            Sighting(
-                address=address,
-                mac=None,
-                method=Method.ICMP,
-                at=datetime.now(UTC),
-                rtt_ms=round(rtt_s * 1000, 3) if times == 1 else None,
-            )
+        sighting = Sighting(
+            address=address,
+            mac=None,
+            method=Method.ICMP,
+            at=datetime.now(UTC),
+            rtt_ms=round(rtt_s * 1000, 3) if times == 1 else None,
         )
+        self._found.sightings.append(sighting)
+        self._on_sighting(sighting)

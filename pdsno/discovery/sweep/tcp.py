@@ -19,17 +19,22 @@ _MAX_OPEN = 512
 """Below the usual limit of 1,024 open files."""
 
 _POLL_S = 0.1
-_NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM})
+_NOT_SENT = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM})
+_NO_WAY = _NOT_SENT | {errno.EHOSTUNREACH}
 
 
 @dataclass(kw_only=True, slots=True)
 class TcpSweep:
-    """What a sweep found: the outcome by (address, port), and what was asked on all ports."""
+    """What a sweep found: the outcome by (address, port), and what was asked on all ports.
+
+    `unreachable` could not be asked from here (no route, not allowed).
+    """
 
     ports: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     sightings: list[Sighting] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     covered: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
 
 
 def sweep_tcp(
@@ -41,9 +46,10 @@ def sweep_tcp(
     timeout_s: float = TIMEOUT_S,
     source: LocalAddress | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
+    on_sighting: Callable[[Sighting], None] = lambda _: None,
 ) -> TcpSweep:
     """Connect to each port of each address; the connection is closed at once."""
-    attempts = _Attempts(timeout_s, source)
+    attempts = _Attempts(timeout_s, source, on_sighting)
     for port in ports:
         for address in addresses:
             while len(attempts.pending) >= _MAX_OPEN and not stop.is_set():
@@ -58,6 +64,7 @@ def sweep_tcp(
     attempts.close()
     found = attempts.found
     found.covered = {a for a in addresses if all((a, port) in found.ports for port in ports)}
+    found.covered -= found.unreachable
     found.covered |= found.answered
     return found
 
@@ -65,7 +72,13 @@ def sweep_tcp(
 class _Attempts:
     """Connects under way, without blocking."""
 
-    def __init__(self, timeout_s: float, source: LocalAddress | None) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        source: LocalAddress | None,
+        on_sighting: Callable[[Sighting], None],
+    ) -> None:
+        self._on_sighting = on_sighting
         self._timeout_s = timeout_s
         self._source = source
         self._poll = select.poll()
@@ -121,15 +134,17 @@ class _Attempts:
             outcome = Outcome.REFUSED
         elif code in _NO_WAY:
             outcome = Outcome.UNREACHABLE
+        if code in _NOT_SENT:
+            self.found.unreachable.add(address)
         self.found.ports[address, port] = outcome
         if outcome in (Outcome.ANSWERED, Outcome.REFUSED) and address not in self.found.answered:
             self.found.answered.add(address)
-            self.found.sightings.append(
-                Sighting(
-                    address=address,
-                    mac=None,
-                    method=Method.TCP,
-                    at=datetime.now(UTC),
-                    rtt_ms=round((time.monotonic() - started) * 1000, 3),
-                )
+            sighting = Sighting(
+                address=address,
+                mac=None,
+                method=Method.TCP,
+                at=datetime.now(UTC),
+                rtt_ms=round((time.monotonic() - started) * 1000, 3),
             )
+            self.found.sightings.append(sighting)
+            self._on_sighting(sighting)

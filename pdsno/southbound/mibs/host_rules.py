@@ -27,6 +27,16 @@ SECURITY: tuple[Rule, ...] = (
     rule("WatchGuard", "watchguard_fireware", oids="3097", kind=_FIREWALL),
     rule("pfSense", "pfsense", r"pfSense \S+ (?P<version>\d\S+)", kind=_FIREWALL),
     rule(
+        "Blue Coat",
+        "bluecoat_sgos",
+        r"(?P<hint>SG\w+)? ?Series.*?SGOS (?P<version>[\d.]+)",
+    ),
+    rule(
+        "A10 Networks",
+        "a10_acos",
+        r"(?P<hint>\S+), ACOS (?P<version>\d[\w.-]*)",
+    ),
+    rule(
         "Topsec",
         "topsec",
         oids="14331",
@@ -58,7 +68,7 @@ SECURITY: tuple[Rule, ...] = (
     ),
 )
 
-_PRINTERS = "367 641 253 1347 1602 2001 2435 18334 1248 2385 1129 1182 10642 683 297 11.2.3.9"
+_PRINTERS = "367 641 253 1347 1602 2001 2435 18334 1248 2385 1129 10642 683 297 11.2.3.9"
 _PRINTER_BRANDS = "Lexmark|Xerox|RICOH|SHARP|OKI|EPSON|Brother|KYOCERA|Canon"
 _POWER = (
     "318 534 705 476 13400 850 3808 13742 1718 935 2468 40614 21239 17373 3711 2254 4555 6302 "
@@ -127,6 +137,12 @@ HOSTS: tuple[Rule, ...] = (
     rule(None, None, oids=_SENSORS, kind=_ENDPOINT),
     rule(
         "VMware",
+        "vmware_vcenter",
+        r"VMware-vCenter-Server-Appliance (?P<version>\d\S+)",
+        kind=_SERVER,
+    ),
+    rule(
+        "VMware",
         "vmware_esxi",
         r"VMware ESXi? (?P<version>\d\S+)",
         kind=_SERVER,
@@ -148,6 +164,7 @@ HOSTS: tuple[Rule, ...] = (
     rule("IBM", "aix", r"IBM PowerPC (?:CHRP )?Computer", kind=_SERVER),
     rule("Apple", "macos", r"Darwin.*?Version (?P<version>[\d.]+)", kind=_SERVER),
     rule(None, "opnsense", r"FreeBSD OPNsense\S* (?P<kernel>\S+)", kind=_FIREWALL),
+    rule(None, "freebsd", r"\bFreeBSD (?P<kernel>\d\S*)", oids="12325 8072.3.2.8"),
     rule(None, "freebsd", r"^FreeBSD \S+ (?P<kernel>\d\S*)"),
     rule(None, "openbsd", r"^OpenBSD \S+ (?P<kernel>\d\S*)"),
     rule("HPE", "ilo", oids="232", kind=_SERVER),

@@ -60,6 +60,7 @@ V2 = Layout(root="1.3.111.2.802.1.1.13.1", first_column=5, arcs=4)
 _CHASSIS_MAC, _CHASSIS_ADDRESS = 4, 5
 _PORT_ALIAS, _PORT_MAC, _PORT_ADDRESS, _PORT_IFNAME, _PORT_LOCAL = 1, 3, 4, 5, 7
 _PORT_ARC = 1
+_NOBODY = ("0.0.0.0", "::")  # noqa: S104 - an address, nothing bound
 
 
 def chassis_id(subtype: Value, value: Value) -> str | None:
@@ -167,12 +168,20 @@ def parse_neighbors(
             remote_interface=_remote_interface(
                 subtype, port_id(subtype, ports.get(index)), text(descriptions.get(index))
             ),
-            remote_chassis_id=chassis_id(number(chassis_kinds.get(index)), chassis.get(index)),
+            remote_chassis_id=_remote_chassis(
+                chassis_id(number(chassis_kinds.get(index)), chassis.get(index)),
+                mac(ports.get(index)) if subtype == _PORT_MAC else None,
+            ),
             remote_management_ip=management.get(index),
         )
         if entry.remote_name or entry.remote_chassis_id:
             found.append(entry)
     return tuple(sorted(set(found), key=_order))
+
+
+def _remote_chassis(told: str | None, port_mac: str | None) -> str | None:
+    """Return the chassis ID; a phone without an address yet says 0.0.0.0, as all others do."""
+    return port_mac if told in _NOBODY else told
 
 
 def _order(entry: Neighbor) -> tuple[str, str, str]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from importlib import resources
 
 from pdsno.domain.entities import DeviceType
+from pdsno.southbound.mibs.carrier_rules import CARRIER
 from pdsno.southbound.mibs.host_rules import HOSTS, SECURITY
 from pdsno.southbound.mibs.network_rules import NETWORK
 from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, Rule
 
-_RULES = (*NETWORK, *SECURITY, *HOSTS)
+_RULES = (*NETWORK, *CARRIER, *SECURITY, *HOSTS)
 _ENTERPRISES = "1.3.6.1.4.1."
+_LEADING_MODEL = re.compile(r"(?=\S*\d)(?=\S*[A-Z])(?![vV]?\d+\.\d)[A-Za-z0-9][A-Za-z0-9/+-]{3,}")
+_CHIP_MAKERS = ("4413.",)
+"""Numbers that switches of many brands keep from their maker's reference software (FASTPATH)."""
 _SHORTEST_BRAND = 4
 _LONGEST_NAME = 24
 _MODEL_WORD = re.compile(r"(?![vV]\d)(?=.*\d)(?=.*[A-Z])[A-Za-z0-9][\w/+-]{3,}")
@@ -33,7 +37,8 @@ _BLANK = re.compile(
 class Make:
     """Who made a device and what runs on it.
 
-    `hint` and `kernel` stand in for the model and the version if no MIB tells better ones.
+    `hint` and `kernel` stand in for the model and the version if no MIB tells better ones;
+    `guess` is a word that may be the model, if nothing else is.
     """
 
     vendor: str | None = None
@@ -42,6 +47,7 @@ class Make:
     model: str | None = None
     serial: str | None = None
     hint: str | None = None
+    guess: str | None = None
     kernel: str | None = None
     kind: DeviceType | None = None
 
@@ -53,21 +59,30 @@ def make_of(descr: str, object_id: str) -> Make:
         found = _cut_out(rule, descr, private)
         if found is not None:
             return Make(
-                vendor=rule.vendor or vendor_of(object_id) or _brand_in(descr),
+                vendor=(vendor := rule.vendor or _maker(descr, object_id)),
                 platform=rule.platform,
                 os_version=_version(found),
                 model=_model(found.get("model")),
                 serial=real(found.get("serial")),
                 hint=_model(found.get("hint")),
+                guess=leading_model(descr, vendor) if rule.platform != "linux" else None,
                 kernel=found.get("kernel") or generic_version(descr),
                 kind=rule.kind,
             )
+    vendor = _maker(descr, object_id)
     return Make(
-        vendor=vendor_of(object_id) or _brand_in(descr),
+        vendor=vendor,
         kernel=generic_version(descr),
         serial=generic_serial(descr),
-        hint=_short_name(descr),
+        hint=_short_name(without_vendor(descr, vendor)),
+        guess=leading_model(descr, vendor),
     )
+
+
+def _maker(descr: str, object_id: str) -> str | None:
+    if _private(object_id + ".").startswith(_CHIP_MAKERS) and (named := _brand_in(descr)):
+        return named
+    return vendor_of(object_id) or _brand_in(descr)
 
 
 def vendor_of(object_id: str) -> str | None:
@@ -94,6 +109,19 @@ def _brand_in(descr: str) -> str | None:
         if len(words) >= _SHORTEST_BRAND and (found := _brands().get(words.casefold())):
             return found
     return None
+
+
+def without_vendor(text: str, vendor: str | None) -> str:
+    """Return text without the maker's name in front: `Allied Telesis AT-8000S` is an AT-8000S."""
+    rest = text[len(vendor) :] if vendor and text.casefold().startswith(vendor.casefold()) else ""
+    return rest.strip() if rest.startswith(" ") else text
+
+
+def leading_model(descr: str, vendor: str | None) -> str | None:
+    """Return the first word of free text if it looks like a model: `MES2324F AC 28-port switch`."""
+    words = without_vendor(descr.strip(), vendor).split(maxsplit=1)
+    found = _LEADING_MODEL.fullmatch(words[0].rstrip(",;:")) if words else None
+    return found[0] if found else None
 
 
 def _short_name(descr: str) -> str | None:

@@ -65,6 +65,7 @@ NETWORK: tuple[Rule, ...] = (
         r"Arista Networks EOS version (?P<version>\S+)",
         more=(r"running on an? Arista \w+ (?P<hint>\S+)",),
     ),
+    rule("Arista", "arista_eos", oids="30065.1"),
     rule(
         "Juniper",
         "juniper_junos",
@@ -105,6 +106,7 @@ NETWORK: tuple[Rule, ...] = (
         r"^(?P<model>\S+) SwOS v(?P<version>\S+)",
         kind=_SWITCH,
     ),
+    rule("MikroTik", "mikrotik_routeros", oids="14988.1"),
     rule(
         "Ubiquiti",
         "ubiquiti_edge",
@@ -146,7 +148,7 @@ NETWORK: tuple[Rule, ...] = (
         "hp_comware",
         r"(?:Comware|H3C).*?Version (?P<version>(?:[\d.]+,? )?Release \w+)",
         more=(
-            r"(?:Software|^)\s*H3C (?:Switch )?(?P<hint>[A-Z][\w-]*\d[\w-]*)",
+            r"(?:Software|Release \w+|^)\s*H3C (?:Switch )?(?P<hint>[A-Z][\w-]*\d[\w-]*)",
             r"Software (?P<hint>[A-Z][\w-]*\d[\w-]*)\. Product",
         ),
     ),
@@ -169,7 +171,7 @@ NETWORK: tuple[Rule, ...] = (
         "Aruba",
         "aruba_aoscx",
         oids="47196.4.1",
-        more=(r"^Aruba (?P<hint>.+?)\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)",),
+        more=(r"^(?:HPE ANW|HPE|Aruba) (?P<hint>.+?)\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)",),
     ),
     rule(
         "Aruba",
@@ -181,7 +183,7 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Extreme Networks",
         "extreme_exos",
-        r"(?:ExtremeXOS|Switch Engine) \((?P<hint>[^)]+)\) version (?P<version>\S+)",
+        r"(?:ExtremeXOS|Switch Engine)(?: \((?P<hint>[^)]+)\))? version (?P<version>\S+)",
     ),
     rule(
         None,
@@ -190,6 +192,19 @@ NETWORK: tuple[Rule, ...] = (
         r"SW:v?(?P<version>\S+)",
     ),
     rule(None, "extreme_vsp", r"^(?P<hint>(?:VSP|ERS)\S+) \((?P<version>\d[\w.]+)\)"),
+    rule(
+        "Extreme Networks",
+        "extreme_vsp",
+        r"^(?:Fabric Engine \(?)?(?P<hint>[\w-]*\d[\w-]*)\)? (?:version |\()(?P<version>\d[\w.]+)",
+        oids="1916",
+    ),
+    rule(
+        "Aerohive",
+        "aerohive_hiveos",
+        r"(?:HiveOS|IQ Engine)[ ,]*v?(?P<version>\d[\w.]*)",
+        more=(r"\b(?P<hint>AP_?\d\w*)",),
+    ),
+    rule("Aerohive", None, r"^Aerohive (?P<hint>[\w-]+)[:,].*?(?P<version>\d+\.\d+\.\d[\w.]*)"),
     rule("Extreme Networks", "extreme_vsp", oids="2272"),
     rule(
         "Enterasys",
@@ -201,7 +216,7 @@ NETWORK: tuple[Rule, ...] = (
         None,
         "brocade_nos",
         r"Network Operating System Software Version (?P<version>[\w.]*\w)",
-        more=(r"(?P<hint>BR-VDX\w+|VDX\w+)",),
+        more=(r"(?P<hint>BR-VDX\w+)", r"(?P<hint>VDX\w+)"),
     ),
     rule(
         "Ruckus",
@@ -209,6 +224,7 @@ NETWORK: tuple[Rule, ...] = (
         r"Ruckus.*?IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
         more=(r"Inc\.,? (?P<hint>[^,]+), IronWare",),
     ),
+    rule("Foundry", "ruckus_fastiron", r"^Foundry.*IronWare Version V?(?P<version>\d[\d.]*[a-z]*)"),
     rule(
         None,
         "ruckus_fastiron",
@@ -234,51 +250,25 @@ NETWORK: tuple[Rule, ...] = (
         oids="674.10895",
         more=(r"(?P<hint>[A-Z]*\d{4}\S*), (?P<version>\d[\d.]+\d)", r"(?P<hint>[A-Z]*\d{4}\S*)"),
     ),
-    # Telecoms
-    rule(
-        "Nokia",
-        "alcatel_sros",
-        r"TiMOS-(?P<version>[\w.-]+) \S+ (?:Nokia|ALCATEL) (?P<hint>\S+(?: \S+)?)",
-    ),
-    rule(
-        "Alcatel-Lucent",
-        "alcatel_aos",
-        r"Alcatel-Lucent (?:Enterprise )?(?P<hint>OS\S+) (?P<version>\d[\w.]+)",
-    ),
-    rule(
-        "ADTRAN",
-        "adtran_os",
-        oids="664",
-        more=(r"^(?P<hint>[^,]+), Version: (?P<version>[\w.]+)",),
-    ),
-    rule(
-        "ZTE",
-        "zte_zxros",
-        r"ZX[A-Z]+\d|ZTE",
-        oids="3902",
-        more=(r"Version: (?P<version>\w[\w.]+)", r"ZXR10\s+(?P<model>[\w-]*\d[\w-]*)"),
-    ),
-    rule("BDCOM", "bdcom", r"BDCOM\(tm\) (?P<hint>\S+) Software, Version (?P<version>\S+)"),
-    rule(
-        "Ruijie",
-        "ruijie_os",
-        oids="4881",
-        more=(r"\((?P<hint>[A-Z][^)]*\d[^)]*)\)",),
-    ),
-    rule(
-        None,
-        None,
-        r"^\s*(?P<hint>\S+) Device, Compiled.*?SoftWare (?:Package )?Version (?:\S+_)?"
-        r"(?P<version>\d\S*)",
-        more=(r"serial number (?P<serial>\w+)",),
-    ),
     # The small and the open
+    rule(
+        "Mellanox",
+        "mellanox_mlnxos",
+        r"(?:ONYX|MLNX-OS)[ ,]+v?(?P<version>\d[\w.]*)",
+        more=(r"\b(?P<hint>(?:MSN|MSX|MSB|MQM|SN|SX|SB|QM)\d\w*)",),
+    ),
     rule("Mellanox", "mellanox_mlnxos", r"Mellanox (?P<hint>[^,\s]+).*?SWv(?P<version>\S+)"),
     rule("Cumulus", "cumulus_linux", r"Cumulus[- ]Linux (?P<version>\S+)"),
     rule(
         None,
         "sonic",
         r"SONiC Software Version: (?:SONiC\.)?(?P<version>\S+)(?:.*?HwSku: (?P<model>\S+))?",
+    ),
+    rule(
+        "Edgecore",
+        "edgecore",
+        r"^(?:(?:Edge-?[Cc]ore|Accton) )?(?P<hint>(?:ECS|ES|AS)\d\w*(?:-\w+)*)",
+        oids="259",
     ),
     rule("Allied Telesis", "allied_telesis_awplus", r"AW\+ v(?P<version>\S+)"),
     rule(
@@ -287,7 +277,15 @@ NETWORK: tuple[Rule, ...] = (
         oids="171",
         more=(r"\b(?P<hint>D[A-Z]{2}-[\w/-]+)", r"(?:Firmware|Version|Ver\.?)\W+" + _V),
     ),
-    rule("Zyxel", "zyxel_os", oids="890", more=(r"^(?P<hint>[A-Z]{2,}[\w-]*\d[\w-]*)",)),
+    rule(
+        "Zyxel",
+        "zyxel_os",
+        oids="890",
+        more=(
+            r"^(?P<hint>[A-Z]{2,}[\w-]*\d[\w-]*)",
+            r"^(?P<hint>(?:ZyWALL|USG|ATP|VPN)[\w -]*)$",
+        ),
+    ),
     rule(
         "TP-Link",
         "tplink_jetstream",
@@ -308,6 +306,7 @@ NETWORK: tuple[Rule, ...] = (
         "ubiquiti_edgeswitch",
         r"^(?P<hint>(?:EdgeSwitch|USW?-|US-?\d|UniFi).*?), (?P<version>\d[\w.]+), Linux",
     ),
+    rule("Ubiquiti", "ubiquiti_unifi", r"^UniFi (?P<hint>\S+) (?P<version>\d+\.\d+\.\d\S*)"),
     rule("Ubiquiti", "ubiquiti_unifi", r"^(?P<hint>U[A-Z0-9][\w-]+) (?P<version>\d+\.\d+\.\d\S*)$"),
     rule("Ubiquiti", "ubiquiti_airos", oids="41112.1.4 10002"),
 )

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from pdsno.domain.entities import DeviceType
 from pdsno.southbound.mibs.entity import Entity
-from pdsno.southbound.mibs.makes import brand, generic_serial, generic_version, make_of
+from pdsno.southbound.mibs.makes import (
+    brand,
+    generic_serial,
+    generic_version,
+    make_of,
+    without_vendor,
+)
 from pdsno.southbound.mibs.system import System
 from pdsno.southbound.mibs.vendor import VendorFacts
 
@@ -43,7 +49,9 @@ def product_of(system: System, parts: Entity, own: VendorFacts) -> Product:
         or _version(parts.software, f"{vendor} ", system.object_id or "")
         or make.kernel
         or _version(own.spare_version),
-        model=_plain(vendor, make.model or parts.model or own.model or make.hint or parts.hint),
+        model=_plain(
+            vendor, make.model or parts.model or own.model or make.hint or parts.hint or make.guess
+        ),
         serial=make.serial or parts.serial or own.serial or generic_serial(descr),
         kind=make.kind or (DeviceType.ENDPOINT if own.is_ups or own.is_printer else None),
     )
@@ -61,8 +69,6 @@ def _plain(vendor: str | None, model: str | None) -> str | None:
     """Return a model without its maker's name in front and the word for its kind around it."""
     if model is None:
         return None
-    head, space, rest = model.partition(" ")
-    if space and vendor and head.casefold() == vendor.casefold():
-        model = rest
+    model = without_vendor(model, vendor)
     bare = _KIND_WORDS.sub("", model).strip()
     return bare if any(char.isdigit() for char in bare) else model

@@ -53,6 +53,7 @@ _GENERIC = (
     r"(?:^|[\s_-])(?P<version>[vV]\d+(?:\.\w+)+[^\s,;]*)",
     # Bare, of three parts at least; four plain numbers may be an address.
     r"(?:^|\s)(?!\d+\.\d+\.\d+\.\d+\b)(?P<version>\d+\.\d+(?:\.\w+|\(\w+\))+[^\s,;]*)",
+    r"\bRel(?:ease)?[. :]\s*(?P<version>[A-Z]+\.\d+(?:\.\w+)+)",
     r"(?i)\bbuild[ :]*(?P<version>\d+(?:\.\w+)+[^\s,;]*)",
 )
 GENERIC_VERSION = tuple(re.compile(pattern) for pattern in _GENERIC)

@@ -44,8 +44,12 @@ _QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ("11", "version", "11.2.14.11.5.1.1.3.0"),
     ("11", "serial", "11.2.36.1.1.2.9.0"),
     ("11", "serial", "11.2.3.9.4.2.1.1.3.3.0"),  # printers
+    ("11.2.3.9", "model", "11.2.3.9.4.2.1.1.3.2.0"),
+    ("29999", "serial", "11.2.3.9.4.2.1.1.3.3.0"),
     ("232", "serial", "232.2.2.2.1.0"),  # cpqSiSysSerialNum
     ("232", "model", "232.2.2.4.2.0"),  # cpqSiProductName
+    ("232.9", "version", "232.9.2.2.2.0"),  # cpqSm2CntlrRomRevision
+    ("232.9", "serial", "232.9.2.2.15.0"),  # cpqSm2CntlrBoardSerialNumber
     ("11.5.7.1", "model", "232.22.2.3.1.1.1.3.*"),  # cpqRackCommonEnclosureModel
     ("11.5.7.1", "serial", "232.22.2.3.1.1.1.7.*"),
     ("11.5.7.1", "version", "232.22.2.3.1.1.1.8.*"),
@@ -67,6 +71,7 @@ _QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ("12356", "serial", "12356.100.1.1.1.0"),
     ("12356", "version", "12356.101.4.1.1.0"),
     ("12356.106", "version", "12356.106.4.1.1.0"),
+    ("12356.106", "serial", "12356.106.1.1.1.0"),
     # Palo Alto: panSysSwVersion, panSysSerialNumber
     ("25461", "version", "25461.2.1.2.1.1.0"),
     ("25461", "serial", "25461.2.1.2.1.3.0"),
@@ -90,6 +95,32 @@ _QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ("17163", "model", "17163.1.1.1.1.0"),
     ("17163", "serial", "17163.1.1.1.2.0"),
     ("17163", "version", "17163.1.1.1.3.0"),
+    ("11256", "model", "11256.1.0.1.0"),  # Stormshield
+    ("11256", "version", "11256.1.0.2.0"),
+    ("11256", "serial", "11256.1.0.3.0"),
+    # Nokia: tmnxHwSerialNumber, of which the first row is the chassis
+    ("6527", "serial", "6527.3.1.2.2.1.8.1.5.*"),
+    # Siemens: snInfoMLFBNr, snSwVersion, snInfoSerialNr; Digi (Sarian)
+    ("4196", "model", "4196.1.1.8.3.100.1.8.26.0"),
+    ("4196", "version", "4196.1.1.8.3.100.1.8.4.0"),
+    ("4196", "serial", "4196.1.1.8.3.100.1.8.6.0"),
+    ("4329", "model", "4329.6.3.2.1.1.2.0"),
+    ("4329", "serial", "4329.6.3.2.1.1.3.0"),
+    ("4329", "version", "4329.6.3.2.1.1.5.0"),
+    ("995", "model", "995.15.1.1.1.0"),  # MultiTech
+    ("995", "serial", "995.15.1.1.2.0"),
+    ("995", "version", "995.15.1.1.3.0"),
+    # Genua, genuaInfoMib
+    ("3717", "model", "3717.2.3.5.0"),
+    ("3717", "version", "3717.2.3.3.0"),
+    ("3717", "serial", "3717.2.3.6.0"),
+    # Printers: Epson, OKI, Zebra
+    ("1248", "model", "1248.1.2.2.1.1.1.2.1"),
+    ("1248", "serial", "1248.1.2.2.1.1.1.5.1"),
+    ("2001", "model", "2001.1.1.1.1.11.1.10.25.0"),
+    ("2001", "serial", "2001.1.1.1.1.11.1.10.45.0"),
+    ("10642", "model", "10642.1.1.0"),
+    ("10642", "version", "10642.1.2.0"),
     # Extreme, Avaya, Brocade, Foundry, Ruckus
     ("1916", "version", "1916.1.1.1.13.0"),  # extremePrimarySoftwareRev
     ("1916", "serial", "1916.1.1.1.16.0"),  # extremeSystemID
@@ -146,6 +177,9 @@ _QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ("705", "version", "705.1.1.4.0"),
     ("534", "model", "534.1.1.2.0"),
     ("534", "version", "534.1.1.3.0"),
+    ("534.6.6.7", "model", "534.6.6.7.1.2.1.3.0"),  # ePDU
+    ("534.6.6.7", "serial", "534.6.6.7.1.2.1.4.0"),
+    ("534.6.6.7", "version", "534.6.6.7.1.2.1.5.0"),
     ("476", "model", "476.1.42.2.1.2.0"),
     ("476", "version", "476.1.42.2.1.3.0"),
     ("476", "serial", "476.1.42.2.1.4.0"),

@@ -3,7 +3,15 @@
 from pdsno.domain.entities import DeviceType
 from pdsno.southbound.platforms.eos_text import lldp_neighbors_detail
 from pdsno.southbound.platforms.network_os import Reads, network_os
-from pdsno.southbound.platforms.rows import arp, interfaces, mac_table, modules, neighbors, vlans
+from pdsno.southbound.platforms.rows import (
+    arp,
+    interfaces,
+    mac_table,
+    modules,
+    neighbors,
+    vlans,
+    vrf_members,
+)
 from pdsno.southbound.platforms.systems import name_only, system
 from pdsno.southbound.platforms.templates import table
 
@@ -15,7 +23,8 @@ _SENDS = {
     "show inventory": table("arista_eos_show_inventory", modules, _STYLE),
     "show interfaces": table("arista_eos_show_interfaces", interfaces, _STYLE),
     "show lldp neighbors detail": lldp_neighbors_detail,
-    "show ip arp": table("arista_eos_show_ip_arp", arp, _STYLE),
+    "show vrf": table("arista_eos_show_vrf", vrf_members, _STYLE),
+    "show ip arp vrf all": table("arista_eos_show_ip_arp", arp, _STYLE),
     "show mac address-table": table("arista_eos_show_mac_address-table", mac_table, _STYLE),
     "show vlan": table("arista_eos_show_vlan", vlans, _STYLE),
 }
@@ -25,6 +34,7 @@ _RECORDINGS = {
         "arista_eos_show_interfaces_description", interfaces, _STYLE
     ),
     "show interfaces status": table("arista_eos_show_interfaces_status", interfaces, _STYLE),
+    "show ip arp": table("arista_eos_show_ip_arp", arp, _STYLE),
     "show ip interface brief": table("arista_eos_show_ip_interface_brief", interfaces, _STYLE),
     "show lldp neighbors": table("arista_eos_show_lldp_neighbors", neighbors, _STYLE),
     "show module": table("arista_eos_show_module", modules, _STYLE),

@@ -19,7 +19,7 @@ _SENDS = {
         "cisco_xr_show_running-config_hostname", name_only("hostname"), _STYLE
     ),
     "show interfaces": table("cisco_xr_show_interfaces", interfaces, _STYLE),
-    "show ipv4 interface": table("cisco_xr_show_ipv4_interface", interfaces, _STYLE),
+    "show ipv4 vrf all interface": table("cisco_xr_show_ipv4_interface", interfaces, _STYLE),
     "show lldp neighbors detail": table("cisco_xr_show_lldp_neighbors_detail", neighbors, _STYLE),
     "show cdp neighbors detail": table("cisco_xr_show_cdp_neighbors_detail", _cdp, _STYLE),
     "show arp": table("cisco_xr_show_arp", arp, _STYLE),
@@ -32,6 +32,7 @@ _RECORDINGS = {
         "cisco_xr_show_interfaces_description", interfaces, _STYLE
     ),
     "show ip interface brief": table("cisco_xr_show_ip_interface_brief", interfaces, _STYLE),
+    "show ipv4 interface": table("cisco_xr_show_ipv4_interface", interfaces, _STYLE),
     "show ipv4 vrf all interface brief": table(
         "cisco_xr_show_ipv4_vrf_all_interface_brief", interfaces, _STYLE
     ),

@@ -3,7 +3,7 @@
 import re
 
 from pdsno.domain.entities import Neighbor
-from pdsno.southbound.interface_names import canonical_interface
+from pdsno.domain.interface_names import canonical_interface
 from pdsno.southbound.platforms.base import clean_mac
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading

@@ -8,6 +8,7 @@ from typing import Any
 from pdsno.domain.entities import DeviceType, Interface
 from pdsno.domain.observations import Facts
 from pdsno.southbound.platforms.base import Outputs, Platform, clean, clean_mac, whole
+from pdsno.southbound.vrf_names import vrf_named
 
 _VERSION_COMMAND = "show version"
 _INTERFACES = "show interface json"
@@ -55,6 +56,7 @@ def _interface(name: str, row: Mapping[str, Any]) -> Interface:
         mtu=whole(row.get("mtu")),
         speed_mbps=_speed(row.get("speed")),
         description=clean(row.get("description")),
+        vrf=vrf_named(clean(row.get("vrfName"))),
     )
 
 

@@ -1,7 +1,15 @@
 """Huawei VRP. Asked `show version`, it says that it does not know the command."""
 
 from pdsno.southbound.platforms.network_os import Reads, network_os
-from pdsno.southbound.platforms.rows import arp, interfaces, mac_table, modules, neighbors, vlans
+from pdsno.southbound.platforms.rows import (
+    arp,
+    interfaces,
+    mac_table,
+    modules,
+    neighbors,
+    vlans,
+    vrf_members,
+)
 from pdsno.southbound.platforms.systems import matched
 from pdsno.southbound.platforms.templates import table
 
@@ -16,6 +24,9 @@ _SENDS = {
     ),
     "display device": table("huawei_vrp_display_device", modules, _STYLE),
     "display interface": table("huawei_vrp_display_interface", interfaces, _STYLE),
+    "display ip vpn-instance interface": table(
+        "huawei_vrp_display_ip_vpn-instance_interface", vrf_members, _STYLE
+    ),
     "display lldp neighbor": table("huawei_vrp_display_lldp_neighbor", neighbors, _STYLE),
     "display arp all": table("huawei_vrp_display_arp_all", arp, _STYLE),
     "display ipv6 neighbors": table("huawei_vrp_display_ipv6_neighbors", arp, _STYLE),

@@ -1,7 +1,7 @@
 """Linux by its shell: servers, Linux bridges, and routers that run FRRouting beneath."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ def parse(outputs: Outputs, address: str, at: datetime) -> Facts:
     frr_version = _FRR_VERSION.search(outputs.text(_FRR) or "")
     uptime = _UPTIME_S.match(outputs.text(_UPTIME) or "")
     is_forwarding = outputs.text(_FORWARDING) == "1"
+    vrfs = frozenset(str(row.get("ifname")) for row in rows if _kind(row) == "vrf")
     neighbors = _lldp_neighbors(outputs)
     return Facts(
         source="ssh",
@@ -51,10 +52,10 @@ def parse(outputs: Outputs, address: str, at: datetime) -> Facts:
             rows, is_forwarding=is_forwarding, has_frr=frr_version is not None
         ),
         chassis_id=_chassis_id(outputs),
-        interfaces=tuple(sorted(map(_interface, rows), key=lambda i: i.name)),
+        interfaces=tuple(sorted((_interface(r, vrfs) for r in rows), key=lambda i: i.name)),
         neighbors=neighbors,
-        arp=_arp(outputs),
-        mac_table=_mac_table(outputs),
+        arp=_arp(outputs, rows, vrfs),
+        mac_table=_mac_table(outputs, _vlans_of_bridges(rows)),
         uptime_s=int(uptime[1]) if uptime else None,
     )
 
@@ -82,7 +83,7 @@ def _os_version(outputs: Outputs) -> str | None:
 # --- interfaces ------------------------------------------------------------------------------
 
 
-def _interface(row: Mapping[str, Any]) -> Interface:
+def _interface(row: Mapping[str, Any], vrfs: Collection[str]) -> Interface:
     flags = row.get("flags") or ()
     ips = {
         f"{entry['local']}/{entry['prefixlen']}"
@@ -97,7 +98,29 @@ def _interface(row: Mapping[str, Any]) -> Interface:
         admin_status="up" if "UP" in flags else "down",
         mtu=whole(row.get("mtu")),
         description=clean(row.get("ifalias")),
+        vrf=_vrf_of(row, vrfs),
     )
+
+
+def _vrf_of(row: Mapping[str, Any], vrfs: Collection[str]) -> str | None:
+    """Return the VRF device that an interface is enslaved to; a VRF device is in itself."""
+    name, master = clean(row.get("ifname")), clean(row.get("master"))
+    return next((vrf for vrf in (master, name) if vrf in vrfs), None)
+
+
+def _vlans_of_bridges(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the VLAN of each bridge that a VLAN sub-interface is a port of.
+
+    Bridges that filter VLANs tell them in the forwarding table itself.
+    """
+    found: dict[str, int] = {}
+    for row in rows:
+        info = row.get("linkinfo")
+        data = info.get("info_data") if isinstance(info, dict) and _kind(row) == "vlan" else None
+        vlan = whole(data.get("id")) if isinstance(data, dict) else None
+        if vlan is not None and row.get("master"):
+            found[str(row["master"])] = vlan
+    return found
 
 
 def _oper_status(state: str, flags: object) -> str | None:
@@ -140,22 +163,26 @@ def _runs_containers(rows: list[dict[str, Any]]) -> bool:
 # --- tables ----------------------------------------------------------------------------------
 
 
-def _arp(outputs: Outputs) -> tuple[ArpEntry, ...]:
+def _arp(
+    outputs: Outputs, rows: list[dict[str, Any]], vrfs: Collection[str]
+) -> tuple[ArpEntry, ...]:
+    vrf_of = {str(row.get("ifname")): _vrf_of(row, vrfs) for row in rows}
     found = set()
     for row in _rows(outputs, _NEIGHBOURS):
         mac, ip = clean_mac(row.get("lladdr")), clean(row.get("dst"))
         if mac and ip and not _STALE_STATES & set(row.get("state") or ()):
-            found.add(ArpEntry(ip=ip, mac=mac, interface=clean(row.get("dev"))))
+            port = clean(row.get("dev"))
+            found.add(ArpEntry(ip=ip, mac=mac, interface=port, vrf=vrf_of.get(port or "")))
     return tuple(sorted(found, key=lambda e: (e.ip, e.mac, e.interface or "")))
 
 
-def _mac_table(outputs: Outputs) -> tuple[MacTableEntry, ...]:
+def _mac_table(outputs: Outputs, vlans: Mapping[str, int]) -> tuple[MacTableEntry, ...]:
     """Return what a bridge learned: entries of a port with a master, no permanent ones."""
     found = set()
     for row in _rows(outputs, _FDB):
         mac = clean_mac(row.get("mac"))
         if mac and row.get("master") and row.get("state") not in ("permanent", "static"):
-            vlan = whole(row.get("vlan"))
+            vlan = whole(row.get("vlan")) or vlans.get(str(row["master"]))
             entry = MacTableEntry(mac=mac, vlan=vlan, interface=clean(row.get("ifname")))
             found.add(entry)
     return tuple(sorted(found, key=lambda e: (e.mac, e.vlan or 0, e.interface or "")))

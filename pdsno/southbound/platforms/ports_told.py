@@ -2,7 +2,7 @@
 
 import re
 
-from pdsno.southbound.interface_names import canonical_interface
+from pdsno.domain.interface_names import canonical_interface
 from pdsno.southbound.platforms.base import clean_mac
 
 _PORT = re.compile(

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pdsno.domain.entities import Interface, Neighbor
+from pdsno.domain.interface_names import canonical_interface
 from pdsno.domain.observations import ArpEntry, MacTableEntry, Module, Vlan
-from pdsno.southbound.interface_names import canonical_interface
 from pdsno.southbound.platforms.base import clean_mac
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading, union_of_ips
@@ -25,6 +25,7 @@ from pdsno.southbound.platforms.words import (
     state,
     vlan_id,
 )
+from pdsno.southbound.vrf_names import vrf_named
 
 Row = Mapping[str, object]
 
@@ -47,6 +48,7 @@ _LENGTHS = {
     "ip": ("subnet", "mask"),
     "local": ("destination",),
 }
+_VRF = ("vrf", "vrf_name", "vpn_instance")
 _DESCRIPTION = ("description", "interface_description", "interface_desc", "comment", "alias")
 
 
@@ -91,7 +93,20 @@ def interface(row: Row, style: str) -> Interface | None:
         mtu=number(value(row, "actual_mtu", "mtu")),
         speed_mbps=_speed(row, style),
         description=value(row, *texts),
+        vrf=vrf_named(value(row, *_VRF)),
     )
+
+
+def vrf_members(rows: Iterable[Row], style: str) -> Reading:
+    """Read a list of routing instances, each with the interfaces that are in it."""
+    found = []
+    for row in rows:
+        vrf = vrf_named(value(row, *_VRF, "name"))
+        if vrf is not None:
+            told = values(row, "interfaces", "interface_list")
+            names = [name for text in told for name in text.replace(",", " ").split()]
+            found += [Interface(name=canonical_interface(n, style), vrf=vrf) for n in names]
+    return Reading(interfaces=tuple(found))
 
 
 def _speed(row: Row, style: str) -> int | None:
@@ -191,7 +206,10 @@ def arp(rows: Iterable[Row], style: str) -> Reading:
             port = value(row, "interface", "port_id", "port")
             found.append(
                 ArpEntry(
-                    ip=ip, mac=mac, interface=canonical_interface(port, style) if port else None
+                    ip=ip,
+                    mac=mac,
+                    interface=canonical_interface(port, style) if port else None,
+                    vrf=vrf_named(value(row, *_VRF)),
                 )
             )
     return Reading(arp=tuple(found))

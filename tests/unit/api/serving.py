@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -13,10 +13,27 @@ import structlog
 
 from pdsno.api import ControllerInfo, create_app, guard
 from pdsno.communication.rest_runner import RestRunner
-from pdsno.domain.entities import ControllerRecord, Device, NewEvent
+from pdsno.domain.entities import (
+    Attachment,
+    ControllerRecord,
+    Device,
+    Endpoint,
+    EndpointSighting,
+    NewEvent,
+)
 from pdsno.domain.identifiers import Role
-from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
+from pdsno.domain.observations import (
+    AddressOutcome,
+    Authority,
+    CycleRecord,
+    Interruption,
+    Method,
+    Outcome,
+    Probe,
+    StopReason,
+)
 from pdsno.domain.ports import NIB
+from pdsno.nib import NIBStore
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -105,7 +122,7 @@ def info(**health: object) -> ControllerInfo:
 
 @contextmanager
 def served(
-    nib: NIB, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
+    nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
 ) -> Iterator[Api]:
     """Serve a NIB on a free port of loopback."""
     app = create_app(nib, controller=controller, host_names=host_names)
@@ -174,3 +191,58 @@ def outcome(address: str, *, is_answered: bool, namespace: str = "zone-A") -> Ad
     if is_answered:
         probes.append(Probe(method=Method.SNMP, outcome=Outcome.TIMEOUT))
     return AddressOutcome(namespace=namespace, address=address, probes=tuple(probes))
+
+
+PORT = Attachment(device_id="dev_0001", device="spine1", interface="eth3", vlan=20)
+
+
+def endpoint(number: int, **values: Any) -> Endpoint:  # noqa: ANN401 - any field of an endpoint
+    default: dict[str, Any] = {
+        "endpoint_id": f"ep_{number:04}",
+        "namespace": "zone-A",
+        "mac": f"00:50:56:00:00:{number:02x}",
+        "ips": (f"10.1.20.{number}",),
+        "vendor": "Acme",
+        "region": "zone-A",
+        "local_controller": "local_cntl_zone-A_1",
+        "attachment": PORT,
+        "sources": ("arp-table", "mac-table"),
+        "first_seen": NOW,
+        "last_seen": NOW,
+    }
+    return Endpoint(**default | values)
+
+
+def seen(number: int, **values: Any) -> EndpointSighting:  # noqa: ANN401 - any field of a sighting
+    default: dict[str, Any] = {
+        "endpoint_id": f"ep_{number:04}",
+        "ip": f"10.1.20.{number}",
+        "attachment": PORT,
+        "source": "arp-table",
+        "first_seen": NOW,
+        "last_seen": NOW,
+    }
+    return EndpointSighting(**default | values)
+
+
+def cycle(cycle_id: str, **values: Any) -> CycleRecord:  # noqa: ANN401 - any field of a cycle
+    default: dict[str, Any] = {
+        "region": "zone-A",
+        "local_controller": "local_cntl_zone-A_1",
+        "namespace": "zone-A",
+        "subnets": ("10.1.0.0/24",),
+        "authority": Authority(
+            source="policy 0.3",
+            requested_by="alice",
+            rate_pps=50.0,
+            exclude=("10.1.0.7/32",),
+            credentials=("ro",),
+        ),
+        "started_at": NOW - timedelta(seconds=12.5),
+        "finished_at": NOW,
+        "is_complete": False,
+        "counts": {"answered": 1, "silent": 1},
+        "notes": ("10.1.9.0/24: no leg",),
+        "interruptions": (Interruption(reason=StopReason.LINK_LOST, where="eth1"),),
+    }
+    return CycleRecord(cycle_id=cycle_id, **default | values)

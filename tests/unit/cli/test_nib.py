@@ -25,7 +25,7 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.identifiers import Role
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import NOW, controller, device, event, outcome, put, served
+from tests.unit.api.serving import NOW, controller, cycle, device, event, outcome, put, served
 
 DEVICES = [
     device(
@@ -58,7 +58,7 @@ def url() -> Iterator[str]:
             for number in range(1, 6):
                 change.append_event(event("DEVICE_APPEARED", f"dev_{number}", "zone-A"))
             found = [outcome(f"10.1.0.{n}", is_answered=n == 1) for n in (1, 2)]
-            change.put_address_outcomes("cycle-1", NOW, found, keep_cycles=1)
+            change.put_cycle(cycle("cycle-1"), found, keep_cycles=1)
         with served(store) as api:
             yield api.url
 

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pdsno.discovery import query as query_module
-from pdsno.discovery.query import Answers, Candidate, query_all
+from pdsno.discovery import query_ports, query_snmp, query_ssh
+from pdsno.discovery.ledger import Ledger
+from pdsno.discovery.query import Candidate, query_all
 from pdsno.discovery.sweep.pacing import Pacer
 from pdsno.discovery.sweep.tcp import TcpSweep
 from pdsno.domain.entities import Interface
 from pdsno.domain.observations import AddressOutcome, Facts, Method, Outcome, Probe
+from pdsno.southbound.access import DeviceAccess
 from pdsno.southbound.credentials import Credentials, SnmpV2cCredential, SshCredential
 from pdsno.southbound.mibs.system import ENGINE_ID, SYS_NAME, parse_system
 from pdsno.southbound.snmp import SnmpAnswer, SnmpIdentity
@@ -66,7 +68,9 @@ class Network:
         probe = Probe(method=Method.SNMP, outcome=Outcome.ANSWERED)
         return SnmpAnswer(address=address, probe=probe, identity=identity)
 
-    def collect(self, identities: Sequence[SnmpIdentity]) -> dict[str, SnmpAnswer]:
+    def collect(
+        self, identities: Sequence[SnmpIdentity], on_done: Callable[[SnmpAnswer], None]
+    ) -> dict[str, SnmpAnswer]:
         answers = {}
         for identity in identities:
             address = identity.address
@@ -74,6 +78,7 @@ class Network:
             probe = Probe(method=Method.SNMP, outcome=Outcome.ANSWERED)
             facts = self.at[address].facts("snmp", address)
             answers[address] = SnmpAnswer(address=address, probe=probe, facts=facts)
+            on_done(answers[address])
         return answers
 
     def query(
@@ -91,19 +96,19 @@ class Network:
 
 def ask(
     monkeypatch: pytest.MonkeyPatch, network: Network, candidates: Sequence[Candidate]
-) -> Answers:
+) -> Ledger:
     def open_ports(addresses: Sequence[str], **_: object) -> TcpSweep:
         ports = {
             (a, 22): Outcome.ANSWERED if a in network.at else Outcome.REFUSED for a in addresses
         }
         return TcpSweep(ports=ports)
 
-    monkeypatch.setattr(query_module, "SnmpQuerier", lambda *_, **__: network)
-    monkeypatch.setattr(query_module, "SshQuerier", lambda *_, **__: network)
-    monkeypatch.setattr(query_module, "sweep_tcp", open_ports)
+    monkeypatch.setattr(query_snmp, "SnmpQuerier", lambda *_, **__: network)
+    monkeypatch.setattr(query_ssh, "SshQuerier", lambda *_, **__: network)
+    monkeypatch.setattr(query_ports, "sweep_tcp", open_ports)
     stop = threading.Event()
-    credentials = Credentials(snmp=(SNMP,), ssh=(SSH,))
-    return query_all(candidates, credentials, stop=stop, pacer=Pacer(None, stop))
+    with DeviceAccess(Credentials(snmp=(SNMP,), ssh=(SSH,))) as access:
+        return query_all(candidates, access, stop=stop, pacer=Pacer(None, stop))
 
 
 def candidates(*addresses: str) -> list[Candidate]:
@@ -117,7 +122,7 @@ def test_a_router_with_three_addresses_is_asked_once(monkeypatch: pytest.MonkeyP
     assert network.walked == ["10.0.0.1"]
     assert network.logged_in == ["10.0.0.1"]
     assert [f.source for f in answers.facts] == ["snmp", "ssh"]
-    assert [(p.method, p.outcome, p.detail) for p in answers.probes["10.255.0.1"]] == [
+    assert [(p.method, p.outcome, p.detail) for p in answers.probes_of("10.255.0.1")] == [
         (Method.SNMP, Outcome.ANSWERED, "queried at 10.0.0.1"),
         (Method.SSH, Outcome.ANSWERED, "queried at 10.0.0.1"),
     ]
@@ -155,7 +160,7 @@ def test_a_device_that_only_speaks_ssh_is_logged_into_and_silence_is_on_record(
     answers = ask(monkeypatch, network, candidates("10.0.0.1", "10.0.0.9"))
     assert network.logged_in == ["10.0.0.1"]
     record = AddressOutcome(
-        namespace="", address="10.0.0.9", probes=tuple(answers.probes["10.0.0.9"])
+        namespace="", address="10.0.0.9", probes=tuple(answers.probes_of("10.0.0.9"))
     )
     assert record.summary == "SNMP timeout; SSH refused"
 
@@ -167,4 +172,4 @@ def test_where_the_log_in_failed_other_addresses_of_the_device_are_tried(
     network = Network(dict.fromkeys(router.ips, router))
     answers = ask(monkeypatch, network, candidates(*router.ips))
     assert network.logged_in == ["10.0.0.1", "10.0.1.1"]
-    assert answers.probes["10.0.0.1"][-1].outcome is Outcome.SESSION_CLOSED
+    assert answers.probes_of("10.0.0.1")[-1].outcome is Outcome.SESSION_CLOSED

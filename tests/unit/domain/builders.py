@@ -43,11 +43,14 @@ def neighbor(local: str, remote: str | None, port: str | None = None, **values: 
     return Neighbor(local_interface=local, remote_name=remote, remote_interface=port, **values)  # type: ignore[arg-type]
 
 
-def observe(*findings: Sighting | Facts, namespace: str = "zone-A") -> tuple[ObservedDevice, ...]:
+def observe(
+    *findings: Sighting | Facts, namespace: str = "zone-A", known: Sequence[Device] = ()
+) -> tuple[ObservedDevice, ...]:
     return resolve(
         namespace,
         [f for f in findings if isinstance(f, Sighting)],
         [f for f in findings if isinstance(f, Facts)],
+        known,
     )
 
 
@@ -63,6 +66,7 @@ class Site:
     def cycle(
         self, *findings: Sighting | Facts, at: datetime = NOW, covered: Sequence[str] | None = None
     ) -> Delta:
+        known = list(self.devices.values())
         coverage: Coverage = coverage_of("zone-A", self.covered if covered is None else covered)
         scope = Scope(
             region="zone-A",
@@ -73,7 +77,7 @@ class Site:
             mint=lambda: f"dev_{next(self._ids)}",
             vendor_of=lambda _: None,
         )
-        delta = diff(list(self.devices.values()), observe(*findings), scope)
+        delta = diff(known, observe(*findings, known=known), scope)
         for merged in delta.absorbed:
             del self.devices[merged.device_id]
         for item in (*delta.changed, *delta.missed):

@@ -65,8 +65,8 @@ def test_a_host_that_changes_its_address_stays_the_same_device() -> None:
     site = Site()
     site.cycle(sighting("10.0.0.5", mac(1)))
     moved = site.cycle(sighting("10.0.0.6", mac(1)))
-    assert kinds(moved.events) == ["DEVICE_CHANGED"]
-    assert moved.events[0].data["changes"]["ips"] == [["10.0.0.5"], ["10.0.0.6"]]
+    assert kinds(moved.events) == ["DEVICE_MOVED"]
+    assert moved.events[0].data["from"] == {"management_ip": "10.0.0.5"}
     assert site.only.management_ip == "10.0.0.6"
 
 

@@ -13,6 +13,7 @@ from pdsno.domain.entities import Device, DeviceStatus
 from pdsno.domain.errors import RemoteProtocolError
 from pdsno.domain.messages import Absorbed, DiscoveryReport, Message, MessageType
 from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.domain.reports import in_parts
 from pdsno.intake.inbox import Intake, take_in
 from pdsno.intake.reports import Applied, ReportIntake
 from pdsno.nib import NIBStore
@@ -168,6 +169,87 @@ def test_links_join_devices_of_different_reporters(nib: NIB) -> None:
     apply(nib, "rc-b", report(router("dev_2", 2, 1, "zone-B"), region="zone-B"))
     (link,) = nib.links().items
     assert {link.a.device_id, link.b.device_id} == {d.device_id for d in nib.all_devices()}
+
+
+# --- links -----------------------------------------------------------------------------------
+
+
+def test_what_becomes_of_a_link_is_an_event_at_every_tier(nib: NIB) -> None:
+    def router(their_id: str, number: int, other: int) -> Device:
+        heard = neighbor("eth1", None, "eth1", remote_chassis_id=mac(other))
+        port = interface("eth1", mac(number))
+        return host(their_id, number, interfaces=(port,), neighbors=(heard,))
+
+    apply(nib, "lc-a", report(router("dev_1", 1, 2)))
+    apply(nib, "lc-a", report(router("dev_2", 2, 1)))
+    apply(nib, "lc-a", report(replace(router("dev_1", 1, 2), neighbors=())))
+    apply(nib, "lc-a", report(replace(router("dev_2", 2, 1), neighbors=())))
+    kinds = [e.event_type for e in nib.events() if e.event_type.startswith("LINK")]
+    assert kinds == ["LINK_APPEARED", "LINK_CHANGED", "LINK_CHANGED", "LINK_GONE"]
+
+
+# --- forgotten devices -----------------------------------------------------------------------
+
+
+def test_a_retired_device_goes_when_nobody_else_tells_of_it(nib: NIB) -> None:
+    apply(nib, "lc-a", report(host("dev_a", 1)))
+    apply(nib, "lc-b", report(host("dev_b", 1)))
+    applied = apply(nib, "lc-a", report(retired=("dev_a",)))
+    (kept,) = nib.all_devices()
+    assert applied.retired == []
+    applied = apply(nib, "lc-b", report(retired=("dev_b",)))
+    assert nib.all_devices() == ()
+    assert applied.summary(report()).retired == (kept.device_id,)
+    assert nib.events()[-1].event_type == "DEVICE_RETIRED"
+
+
+def test_to_retire_what_nobody_knows_does_nothing(nib: NIB) -> None:
+    assert apply(nib, "lc-a", report(retired=("dev_x",))).retired == []
+
+
+# --- snapshots in parts ----------------------------------------------------------------------
+
+
+def send(nib: NIB, reporter: str, what: DiscoveryReport, most: int) -> None:
+    for part in in_parts(what, most):
+        apply(nib, reporter, part)
+
+
+def many(prefix: str, count: int) -> tuple[Device, ...]:
+    return tuple(host(f"{prefix}{n}", n) for n in range(1, count + 1))
+
+
+def test_a_snapshot_in_parts_deactivates_nothing_that_a_later_part_names(nib: NIB) -> None:
+    apply(nib, "lc-a", report(*many("dev_", 5)))
+    before = nib.events()[-1].seq
+    send(nib, "lc-a", report(*many("dev_", 4), is_full=True), most=2)
+    (event,) = nib.events(after_seq=before)
+    assert event.event_type == "DEVICE_INACTIVE"
+    statuses = {d.macs[0]: d.status for d in nib.all_devices()}
+    assert [m for m, s in statuses.items() if s is DeviceStatus.INACTIVE] == [mac(5)]
+
+
+def test_a_reporter_with_a_new_database_is_recognised_over_all_parts(nib: NIB) -> None:
+    apply(nib, "lc-a", report(*many("dev_old", 5)))
+    known = {d.macs: d.device_id for d in nib.all_devices()}
+    before = nib.events()[-1].seq
+    send(nib, "lc-a", report(*many("dev_new", 5), is_full=True), most=2)
+    assert {d.macs: d.device_id for d in nib.all_devices()} == known
+    assert nib.events(after_seq=before) == ()
+    assert all(d.status is DeviceStatus.ACTIVE for d in nib.all_devices())
+    apply(nib, "lc-a", report(retired=("dev_new1",)))
+    assert len(nib.all_devices()) == 4
+
+
+def test_a_snapshot_does_not_advance_what_it_only_names(nib: NIB) -> None:
+    gone = host("dev_2", 2, status=DeviceStatus.INACTIVE)
+    apply(nib, "lc-a", report(host("dev_1", 1), gone))
+    whole = report(host("dev_1", 1), gone, is_full=True, finished_at=later(60))
+    parts = list(in_parts(whole, 1))
+    seen = [i for part in parts for i in apply(nib, "lc-a", part).seen]
+    lost = next(d for d in nib.all_devices() if d.macs == (mac(2),))
+    assert lost.last_seen == NOW
+    assert lost.device_id not in seen
 
 
 # --- the inbox -------------------------------------------------------------------------------

@@ -4,18 +4,28 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
+from pdsno.domain.chain import link_event
+from pdsno.domain.entities import Interface, NewEvent
 from pdsno.domain.errors import OperationError
+from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore, migrate
+from pdsno.nib.check import faults
+from pdsno.nib.codec import event_row
 from pdsno.nib.schema import metadata
+from pdsno.nib.sqlite_file import SQLiteFile
+
+NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -100,3 +110,78 @@ def test_two_that_create_one_nib_together_share_it(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert len(set(pool.map(stream, range(3)))) == 1
+
+
+# --- from one release to the next ------------------------------------------------------------
+
+
+def at_revision(path: Path, revision: str) -> None:
+    """Create a NIB as an older release left it."""
+    database = SQLiteFile(path)
+    try:
+        with closing(database.writer()) as connection, connection.begin():
+            settings = Config(attributes={"connection": connection})
+            settings.set_main_option("script_location", "pdsno.nib:migrations")
+            command.upgrade(settings, revision)
+    finally:
+        database.close()
+
+
+_FIRST_RELEASE = """
+INSERT INTO devices VALUES ('dev_1', 3, 'spine1', 'active', 'router', NULL, NULL, NULL, 'zone-A',
+  'zone-A', 'lc', '2025-03-01T12:00:00Z', '2025-03-01T12:00:00Z', 0, 'spine1',
+  '{"ips": ["10.1.0.1"], "macs": []}');
+INSERT INTO interfaces VALUES ('dev_1', 'eth1', NULL, 'up', 'up', 1500, NULL, NULL,
+  '["10.1.0.1/24"]');
+INSERT INTO addresses VALUES ('dev_1', '10.1.0.1', '40a010001');
+INSERT INTO streams VALUES (1, 'stream-1', 7, '2025-03-01T12:00:00Z');
+INSERT INTO cycles VALUES (1, 'cycle-1', '2025-03-01T12:00:00Z');
+INSERT INTO probes VALUES (1, '40a010001', 'zone-A', '10.1.0.1', '{}');
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A NIB of the first release with one of everything that changed since."""
+    path = tmp_path / "old.db"
+    at_revision(path, "0001")
+    event = NewEvent(event_type="DEVICE_APPEARED", subject="dev_1", actor="lc", at=NOW)
+    row = event_row(link_event(event, None))
+    with closing(sqlite3.connect(path)) as raw:
+        raw.executescript(_FIRST_RELEASE)
+        values = [v.isoformat() if isinstance(v, datetime) else v for v in row.values()]
+        raw.execute(f"INSERT INTO events ({', '.join(row)}) VALUES (?,?,?,?,?,?,?,?,?)", values)  # noqa: S608 - names of our schema
+        raw.commit()
+    return path
+
+
+def test_a_nib_of_the_first_release_keeps_devices_events_and_stream(old: Path) -> None:
+    with NIBStore(old) as nib:
+        (device,) = nib.all_devices()
+        assert (device.name, device.version, device.ips) == ("spine1", 3, ("10.1.0.1",))
+        assert device.interfaces == (
+            Interface(
+                name="eth1", ips=("10.1.0.1/24",), oper_status="up", admin_status="up", mtu=1500
+            ),
+        )
+        assert nib.devices(DeviceFilter(namespace="zone-A", ip="10.1.0.0/24")).items == (device,)
+        assert [e.subject for e in nib.events()] == ["dev_1"]
+        assert nib.outbox_tail().seq == 7
+        assert faults(nib) == ()
+
+
+def test_the_ledger_of_the_first_release_which_names_nobody_is_dropped(old: Path) -> None:
+    with NIBStore(old) as nib:
+        assert nib.cycles() == ()
+        assert nib.address_outcomes() == (None, ())
+        assert nib.endpoints().items == ()
+
+
+def test_a_nib_that_was_upgraded_is_like_one_just_made(old: Path, path: Path) -> None:
+    NIBStore(old).close()
+    assert objects(old) == objects(path)
+    with NIBStore(old) as nib, nib.transaction() as tx:
+        (device,) = tx.all_devices()
+        tx.put_device(device, expected_version=3)
+        tx.retire_device("dev_1")
+        assert tx.interfaces().items == ()

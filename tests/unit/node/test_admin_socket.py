@@ -1,6 +1,7 @@
 """The admin socket, spoken to over a real Unix socket."""
 
 import os
+import pwd
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from pdsno.cli.admin_client import AdminClient
 from pdsno.domain.errors import InputError, NotFoundError, OperationError
-from pdsno.node.admin import AdminSocket
+from pdsno.node.admin import AdminSocket, caller
 
 
 def echo(body: Mapping[str, Any]) -> object:
@@ -134,3 +135,14 @@ def test_another_user_is_refused_even_if_the_file_lets_them_in(path: Path) -> No
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_call_knows_by_the_kernels_word_whose_it_is(tmp_path: Path) -> None:
+    admin = AdminSocket(tmp_path / "a.sock", {"POST /who": lambda _: {"who": caller()}})
+    admin.start()
+    try:
+        said = AdminClient(tmp_path / "a.sock").post("/who", {"who": "somebody else"})
+    finally:
+        admin.close()
+    assert said == {"who": pwd.getpwuid(os.getuid()).pw_name}
+    assert caller() == "", "outside of a call nobody calls"

@@ -4,7 +4,8 @@ import pytest
 from nornir.core.inventory import Host
 
 from pdsno.domain.observations import Method, Outcome, Probe
-from pdsno.southbound.credentials import SnmpV2cCredential, SshCredential
+from pdsno.southbound.access import DeviceAccess
+from pdsno.southbound.credentials import Credentials, SnmpV2cCredential, SshCredential
 from pdsno.southbound.snmp import SnmpAnswer, SnmpQuerier
 from pdsno.southbound.ssh import SshAnswer, SshQuerier
 
@@ -22,7 +23,7 @@ def test_a_crash_at_one_ssh_device_leaves_the_others(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(SshQuerier, "_ask", ask)
     login = SshCredential(name="ops", username="ops", password="x")
-    answers = SshQuerier([login]).query(HOSTS)
+    answers = SshQuerier(DeviceAccess(Credentials(ssh=(login,)))).query(HOSTS)
     assert [answers[h].probe.outcome for h in HOSTS] == [
         Outcome.ANSWERED,
         Outcome.FAILED,

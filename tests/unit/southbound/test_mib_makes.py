@@ -142,6 +142,81 @@ ENTERPRISES = "1.3.6.1.4.1."
             "6.50.1",
             "M3045-V",
         ),
+        (
+            "5520-48W-VOSS (8.5.0.0)",
+            "1916.2.351",
+            "Extreme Networks",
+            "extreme_vsp",
+            "8.5.0.0",
+            "5520-48W-VOSS",
+        ),
+        (
+            "ExtremeXOS version 12.4.1.7 v1241b7 by",
+            "1916.2.63",
+            "Extreme Networks",
+            "extreme_exos",
+            "12.4.1.7",
+            None,
+        ),
+        (
+            "HiveAP, AP230, HiveOS 8.2r4 build-196609",
+            "26928.1",
+            "Aerohive",
+            "aerohive_hiveos",
+            "8.2r4",
+            "AP230",
+        ),
+        ("3930 Service Delivery Switch", "6141.1.90", "Ciena", "ciena_saos", None, "3930"),
+        ("CANOPY 15.0.0.1 AP-DES", "161.19.250.256", "Cambium", "cambium_canopy", "15.0.0.1", None),
+        (
+            "RTX1210 Rev.14.01.38 (Fri Jul 5 2019)",
+            "1182.1.64",
+            "Yamaha",
+            "yamaha_rt",
+            "14.01.38",
+            "RTX1210",
+        ),
+        (
+            "LANCOM 1783VA 10.20.0238 / 01.02.2019 4004123456789012",
+            "2356.11.8.1783",
+            "LANCOM",
+            "lancom_lcos",
+            "10.20.0238",
+            "1783VA",
+        ),
+        (
+            "Siemens, SIMATIC NET, SCALANCE X208, 6GK5 208-0BA10-2AA3, HW: Version 5, "
+            "FW: Version V05.02.03, SVPL6147920",
+            "4329.6.1.2",
+            "Siemens",
+            "scalance",
+            "05.02.03",
+            "SCALANCE X208",
+        ),
+        (
+            "SRLinux-v21.6.4-45-g5d3c2b 7220 IXR-D3L Copyright (c) 2000-2021 Nokia",
+            "6527.1.20.22",
+            "Nokia",
+            "nokia_srl",
+            "21.6.4-45-g5d3c2b",
+            "7220 IXR-D3L",
+        ),
+        (
+            "AX Series Advanced Traffic Manager AXvThunder, ACOS 2.7.2-P4-SP1,",
+            "22610.1.3.13",
+            "A10 Networks",
+            "a10_acos",
+            "2.7.2-P4-SP1",
+            "AXvThunder",
+        ),
+        (
+            "HPE ANW R8S92A 8100-24XT   LL.10.15.1005",
+            "47196.4.1.1.1.400",
+            "Aruba",
+            "aruba_aoscx",
+            "LL.10.15.1005",
+            "R8S92A 8100-24XT",
+        ),
     ],
 )
 def test_what_a_system_announces_names_its_make(
@@ -216,3 +291,24 @@ def test_a_shouted_or_long_name_is_the_same_maker() -> None:
 )
 def test_a_version_is_found_in_free_text(text: str, version: str | None) -> None:
     assert generic_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("descr", "private", "guess"),
+    [
+        ("MES2324F AC 28-port 1G/10G Managed Switch", "35265.1.121", "MES2324F"),
+        ("Allied Telesis AT-8000S/24 stack", "207.1.4.126", "AT-8000S/24"),
+        ("24-port 10/100 Ethernet Switch", "9999.1", None),
+        ("V5.2.1 of something", "9999.1", None),
+        ("Linux HOST01 4.19.0", "8072.3.2.10", None),
+    ],
+)
+def test_a_first_word_that_looks_like_a_model_is_a_guess(
+    descr: str, private: str, guess: str | None
+) -> None:
+    assert make_of(descr, ENTERPRISES + private).guess == guess
+
+
+def test_under_a_chip_makers_number_the_brand_in_the_text_is_the_vendor() -> None:
+    assert make_of("NETGEAR GS752, 6.1.0.3", f"{ENTERPRISES}4413").vendor == "NETGEAR"
+    assert make_of("a switch", f"{ENTERPRISES}4413").vendor == "Broadcom"

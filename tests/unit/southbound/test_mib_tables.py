@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from pdsno.domain.entities import DeviceType
 from pdsno.domain.observations import Facts
-from pdsno.southbound.mibs import addresses, bridge, cdp, entity, lldp
+from pdsno.southbound.mibs import addresses, bridge, cdp, entity, lldp, own_protocols, vrfs
 from pdsno.southbound.mibs.system import ENGINE_ID, SYS_DESCR, SYS_OBJECT_ID
 from pdsno.southbound.mibs.varbinds import Value, Varbinds
 from pdsno.southbound.snmp_facts import WALKS, build_facts
@@ -196,3 +196,94 @@ def test_the_engine_id_is_a_fact() -> None:
 def test_a_device_that_tells_no_table_is_what_it_calls_itself() -> None:
     descr = b"Acme x9 internet router, release 3"
     assert facts_of({SYS_DESCR: descr}).device_type is DeviceType.ROUTER
+
+
+# --- VRFs ------------------------------------------------------------------------------------
+
+L3VPN = "1.3.6.1.2.1.10.166.11.1.2.1.1.5"
+IF_NAME, ARP = "1.3.6.1.2.1.31.1.1.1.1", "1.3.6.1.2.1.4.22.1.2"
+
+
+def vrf_row(name: str, interface: int) -> dict[str, Value]:
+    arcs = ".".join(str(octet) for octet in name.encode())
+    return {f"{L3VPN}.{len(name)}.{arcs}.{interface}": 1}
+
+
+def test_interfaces_and_their_arp_entries_are_in_the_vrf_that_the_device_tells() -> None:
+    told = {
+        **{f"{IF_NAME}.{n}": name.encode() for n, name in NAMES.items()},
+        f"{ARP}.1.10.0.0.1": bytes.fromhex("005056000001"),
+        f"{ARP}.2.10.0.0.1": bytes.fromhex("005056000002"),
+        **vrf_row("blue", 2),
+    }
+    facts = facts_of(told)
+    assert {i.name: i.vrf for i in facts.interfaces} == {"Gi0/1": None, "Gi0/2": "blue"}
+    assert {(e.ip, e.mac[-2:], e.vrf) for e in facts.arp} == {
+        ("10.0.0.1", "01", None),
+        ("10.0.0.1", "02", "blue"),
+    }
+
+
+def test_the_default_instance_is_no_vrf_by_whatever_name() -> None:
+    assert vrfs.parse_vrfs({**vrf_row("default", 1), **vrf_row("global", 2)}) == {}
+
+
+def test_a_vrf_index_that_is_cut_short_is_passed_over() -> None:
+    assert vrfs.parse_vrfs({f"{L3VPN}.4.98.108": 1, f"{L3VPN}.1.999.7": 1}) == {}
+
+
+def test_cisco_and_arista_tell_vrfs_in_mibs_of_their_own() -> None:
+    cisco = "1.3.6.1.4.1.9.9.711.1"
+    told: dict[str, Value] = {
+        f"{cisco}.1.1.1.2.5": b"Mgmt-vrf",
+        f"{cisco}.2.1.1.5.5.1": 1,
+        "1.3.6.1.4.1.30065.3.18.1.2.1.1.7": b"MGMT",
+        "1.3.6.1.4.1.30065.3.18.1.2.1.1.8": b"default",
+    }
+    assert vrfs.parse_vrfs(told) == {1: "Mgmt-vrf", 7: "MGMT"}
+    assert len(vrfs.columns_of("1.3.6.1.4.1.30065.1.3011")) == len(vrfs.COLUMNS) + 1
+
+
+# --- FDP and EDP -----------------------------------------------------------------------------
+
+
+def test_neighbours_by_fdp_and_edp_are_heard() -> None:
+    fdp, edp = "1.3.6.1.4.1.1991.1.1.3.20.1.2.1.1", "1.3.6.1.4.1.1916.1.13.2.1"
+    neighbor = "0.0.0.4.150.1.2.3"
+    told: dict[str, Value] = {
+        f"{fdp}.3.1.1": b"icx-core",
+        f"{fdp}.5.1.1": bytes([192, 0, 2, 7]),
+        f"{fdp}.7.1.1": b"ethernet1/1/3",
+        f"{edp}.3.2.{neighbor}": b"summit",
+        f"{edp}.5.2.{neighbor}": 1,
+        f"{edp}.6.2.{neighbor}": 24,
+    }
+    first, second = own_protocols.parse_neighbors(told, NAMES)
+    assert (first.local_interface, first.remote_name, first.protocol) == (
+        "Gi0/1",
+        "icx-core",
+        "fdp",
+    )
+    assert (first.remote_interface, first.remote_management_ip) == ("ethernet1/1/3", "192.0.2.7")
+    assert (second.local_interface, second.remote_name, second.protocol) == (
+        "Gi0/2",
+        "summit",
+        "edp",
+    )
+    assert (second.remote_interface, second.remote_chassis_id) == ("1:24", "00:04:96:01:02:03")
+    names = {f"{IF_NAME}.{n}": name.encode() for n, name in NAMES.items()}
+    assert facts_of(told | names).neighbors == (first, second)
+
+
+def test_a_phone_that_has_no_address_yet_is_known_by_its_ports_mac() -> None:
+    remote = f"{lldp.V1.root}.4.1.1"
+    told: dict[str, Value] = {}
+    for index, last in (("0.1.5", "19"), ("0.2.6", "9a")):
+        told |= {
+            f"{remote}.4.{index}": 5,
+            f"{remote}.5.{index}": bytes.fromhex("0100000000"),
+            f"{remote}.6.{index}": 3,
+            f"{remote}.7.{index}": bytes.fromhex(f"001565d3ea{last}"),
+        }
+    heard = lldp.parse_neighbors(told, {}, NAMES, {})
+    assert [n.remote_chassis_id for n in heard] == ["00:15:65:d3:ea:19", "00:15:65:d3:ea:9a"]

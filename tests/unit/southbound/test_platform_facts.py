@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pdsno.domain.errors import InputError
+from pdsno.domain.interface_names import canonical_interface
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.observations import Outcome
-from pdsno.southbound.interface_names import canonical_interface
 from pdsno.southbound.parsing import START_TIMEOUT_S, ParserPool, facts_of_recording
 from pdsno.southbound.platforms import (
     PLATFORMS,

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from gufo.snmp import SnmpError
@@ -36,6 +36,9 @@ class FakeAgent:
 
     async def get_many(self, oids: list[str]) -> dict[str, Value]:
         return {oid: self._scalars[oid] for oid in oids if oid in self._scalars}
+
+    def getnext(self, root: str) -> AsyncIterator[Row]:
+        return self.getbulk(root, 1)
 
     def getbulk(self, root: str, max_repetitions: int) -> AsyncIterator[Row]:
         self.walked.append(root)
@@ -93,8 +96,8 @@ def test_what_an_agent_garbles_in_large_answers_is_asked_in_small_ones() -> None
     assert walk(rows) == {"1.3.1": 1, "1.3.2": 2}
 
 
-def no_context(_vlan: int) -> None:
-    return None
+def no_context(vlan: int) -> AbstractAsyncContextManager[SnmpSession]:
+    raise AssertionError(f"VLAN {vlan} is asked for")
 
 
 def collected(agent: FakeAgent) -> Collected:

@@ -9,7 +9,9 @@ from paramiko.ssh_exception import SSHException  # type: ignore[import-untyped]
 
 from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.observations import Outcome
-from pdsno.southbound.ssh_session import ReadOnlySession, SshError, SshOptions, translated
+from pdsno.southbound.ssh_errors import SshError, translated
+from pdsno.southbound.ssh_session import ReadOnlySession
+from pdsno.southbound.ssh_transport import SshOptions
 
 
 class FakeConnection:

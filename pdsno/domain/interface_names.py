@@ -6,6 +6,7 @@ are not abbreviations (`ge-0/0/1`, `eth0`, `1/1/3`, `mgmt0`) stay as they are. P
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _PARTS = re.compile(r"(?P<word>[A-Za-z][A-Za-z-]*?) ?(?P<number>\d[\w/.:]*)")
 _XR_PARTS = 4  # rack/slot/module/port
@@ -138,3 +139,21 @@ def _expanded(word: str, number: str, short: Mapping[str, str]) -> str | None:
         return short[word]
     full = {long.lower(): long for long in short.values()}
     return full.get(word)
+
+
+@lru_cache(maxsize=65_536)
+def spellings(name: str) -> frozenset[str]:
+    """Return what a port's name may be short for, in lower case, whatever the make of the device.
+
+    Two names with a spelling in common may be one port; that has to be unique on its device.
+    """
+    text = " ".join(name.split()).strip("'\"")
+    return frozenset(
+        {text.lower()} | {canonical_interface(text, style).lower() for style in _STYLES}
+    )
+
+
+def parent_interface(name: str) -> str | None:
+    """Return the port of a sub-interface (`eth0.100`, `ge-0/0/0.0`, `Gi0/1.20`), or None."""
+    parent, dot, unit = name.rpartition(".")
+    return parent if dot and parent and unit.isdigit() else None

@@ -1,0 +1,79 @@
+"""`/endpoints`: hosts that are there and told nothing, and where each of them was seen."""
+
+from dataclasses import fields
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from pdsno.api.answers import (
+    EndpointDetail,
+    EndpointItem,
+    Listing,
+    endpoint_detail,
+    endpoint_item,
+    json_response,
+)
+from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.domain.errors import NotFoundError
+from pdsno.domain.ports import NIB, EndpointFilter
+
+_LISTING = TypeAdapter(Listing[EndpointItem])
+_DETAIL = TypeAdapter(EndpointDetail)
+_FILTERS = tuple(f.name for f in fields(EndpointFilter))
+_MOST_SIGHTINGS = 1000
+_LARGEST_VLAN = 4094
+
+
+class EndpointQuery(ListQuery):
+    """All conditions must hold; without any, all endpoints."""
+
+    region: Text | None = None
+    namespace: Text | None = None
+    local_controller: Text | None = None
+    vendor: Text | None = None
+    mac: Mac | None = Field(default=None, description="In any usual notation.")
+    ip: IpOrPrefix | None = Field(default=None, description="An address, or a prefix around it.")
+    device_id: Text | None = Field(default=None, description="Plugged into this switch.")
+    interface: Text | None = Field(default=None, description="Plugged into a port of this name.")
+    vlan: int | None = Field(default=None, ge=1, le=_LARGEST_VLAN)
+    is_random_mac: bool | None = Field(
+        default=None, description="Whether its MAC is locally administered, as phones make them."
+    )
+    seen_since: AwareDatetime | None = Field(default=None, description="Seen then or later.")
+    q: Text | None = Field(
+        default=None,
+        description="Looked for, caseless, in vendor, MAC, addresses, switch and port.",
+    )
+
+    def where(self) -> EndpointFilter:
+        """Return the filter."""
+        return EndpointFilter(**{name: getattr(self, name) for name in _FILTERS})
+
+
+def router(nib: NIB) -> APIRouter:
+    """Return the routes of `/endpoints`."""
+    routes = APIRouter(prefix="/endpoints", tags=["endpoints"])
+
+    @routes.get("", response_model=Listing[EndpointItem])
+    def list_endpoints(query: Annotated[EndpointQuery, Query()]) -> Response:
+        """Endpoints in order of their IDs, which is no order that means anything."""
+        page = nib.endpoints(query.where(), limit=query.limit, after=query.place())
+        items = tuple(endpoint_item(endpoint) for endpoint in page.items)
+        answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+        return json_response(_LISTING, answer)
+
+    @routes.get(
+        "/{endpoint_id}", response_model=EndpointDetail, dependencies=[Depends(no_parameters)]
+    )
+    def get_endpoint(
+        endpoint_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+    ) -> Response:
+        """One endpoint, with its addresses and places of the past, the latest first."""
+        endpoint = nib.endpoints_by_id([endpoint_id]).get(endpoint_id)
+        if endpoint is None:
+            raise NotFoundError(f"there is no endpoint {endpoint_id}")
+        sightings = nib.endpoint_sightings(endpoint_id, limit=_MOST_SIGHTINGS)
+        return json_response(_DETAIL, endpoint_detail(endpoint, sightings))
+
+    return routes

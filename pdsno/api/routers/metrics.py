@@ -1,0 +1,31 @@
+"""`/metrics`: numbers for Prometheus, at the path where it looks by default."""
+
+from fastapi import APIRouter, Depends, Response
+
+from pdsno.api.metrics import CONTENT_TYPE, Metrics
+from pdsno.api.queries import no_parameters
+from pdsno.domain.ports import NIB
+
+_EXAMPLE = 'pdsno_devices{status="active"} 12.0\n'
+_TEXT = {
+    "description": "Prometheus's text format",
+    "content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+}
+
+
+def router(nib: NIB) -> APIRouter:
+    """Return the route of `/metrics`."""
+    routes = APIRouter(tags=["metrics"])
+    metrics = Metrics(nib)
+
+    @routes.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: _TEXT},
+        dependencies=[Depends(no_parameters)],
+    )
+    def get_metrics() -> Response:
+        """Devices, endpoints, links, waiting messages, and the newest discovery cycle."""
+        return Response(content=metrics.text(), media_type=CONTENT_TYPE)
+
+    return routes

@@ -1,0 +1,128 @@
+"""What differs between two states of a device, field by field, small enough to be told.
+
+Events travel and are kept, so they carry what differs, and not two whole tables.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pdsno.domain.entities import Device, Interface
+from pdsno.domain.jsonable import jsonable
+
+_SILENT = frozenset({"device_id", "last_seen", "version", "provenance", "missed", "first_seen"})
+_LISTS = frozenset({"macs", "ips", "sources", "neighbors"})
+_MOST_ITEMS = 50
+_MOST_TEXT = 256
+
+Changes = dict[str, Any]
+"""Field -> [old, new]; `interfaces` -> {name: {field: [old, new]}}."""
+
+
+def field_changes(before: Device, after: Device) -> Changes:
+    """Return `{field: [old, new]}` as JSON values, leaving out what changes at every sighting.
+
+    Of a list, `[entries that went, entries that came]`. Of `interfaces`, what became of each by
+    its present name: `{field: [old, new]}`, `{"added": {...}}`, `{"removed": {...}}`, and
+    `{"renamed": [old, new]}` where the same MAC has another name now.
+    """
+    changes: Changes = {}
+    for name in Device.__dataclass_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        if name in _SILENT or old == new:
+            continue
+        if name == "interfaces":
+            changes[name] = _interface_changes(old, new)
+        elif name in _LISTS:
+            changes[name] = [jsonable(_without(old, new)), jsonable(_without(new, old))]
+        else:
+            changes[name] = [jsonable(old), jsonable(new)]
+    return changes
+
+
+def _without(these: Sequence[Any], those: Iterable[Any]) -> list[Any]:
+    others = set(those)
+    return [item for item in these if item not in others]
+
+
+def _interface_changes(old: Sequence[Interface], new: Sequence[Interface]) -> Changes:
+    before = {interface.name: interface for interface in old}
+    after = {interface.name: interface for interface in new}
+    gone = [i for i in old if i.name not in after]
+    came = [i for i in new if i.name not in before]
+    renamed = _renamed(gone, came, before.values(), after.values())
+    changes: Changes = {}
+    for name, interface in after.items():
+        was = before.get(name) or renamed.get(name)
+        if was is None:
+            changes[name] = {"added": _told(interface)}
+        elif differing := _differing(was, interface):
+            changes[name] = differing
+    kept = {interface.name for interface in renamed.values()}
+    changes |= {i.name: {"removed": _told(i)} for i in gone if i.name not in kept}
+    return changes
+
+
+def _renamed(
+    gone: Iterable[Interface],
+    came: Iterable[Interface],
+    before: Iterable[Interface],
+    after: Iterable[Interface],
+) -> dict[str, Interface]:
+    """Return, by its new name, what an interface was: its MAC must be on one only, both times."""
+    then, now = _single_macs(before), _single_macs(after)
+    by_mac = {i.mac: i for i in gone if i.mac in then & now}
+    return {i.name: by_mac[i.mac] for i in came if i.mac in by_mac}
+
+
+def _single_macs(interfaces: Iterable[Interface]) -> frozenset[str]:
+    seen: set[str] = set()
+    several: set[str] = set()
+    for interface in interfaces:
+        if interface.mac:
+            (several if interface.mac in seen else seen).add(interface.mac)
+    return frozenset(seen - several)
+
+
+def _told(interface: Interface) -> Changes:
+    return {
+        name: jsonable(value)
+        for name in Interface.__dataclass_fields__
+        if name != "name" and (value := getattr(interface, name)) not in (None, ())
+    }
+
+
+def _differing(old: Interface, new: Interface) -> Changes:
+    differing: Changes = {}
+    for name in Interface.__dataclass_fields__:
+        was, now = getattr(old, name), getattr(new, name)
+        if was != now:
+            differing["renamed" if name == "name" else name] = [jsonable(was), jsonable(now)]
+    return differing
+
+
+def compact(changes: Mapping[str, Any]) -> tuple[Changes, dict[str, int]]:
+    """Return changes that fit an event, and how many entries of which field were left out."""
+    told: Changes = {}
+    omitted: dict[str, int] = {}
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            told[name] = {key: _shortened(change[key]) for key in list(change)[:_MOST_ITEMS]}
+            beyond = len(change) - _MOST_ITEMS
+        else:
+            told[name] = [_shortened(side) for side in change]
+            beyond = sum(
+                max(0, len(side) - _MOST_ITEMS) for side in change if isinstance(side, list)
+            )
+        if beyond > 0:
+            omitted[name] = beyond
+    return told, omitted
+
+
+def _shortened(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        return value if len(value) <= _MOST_TEXT else f"{value[: _MOST_TEXT - 3]}..."
+    if isinstance(value, list):
+        return [_shortened(item) for item in value[:_MOST_ITEMS]]
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return value

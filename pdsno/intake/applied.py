@@ -1,0 +1,36 @@
+"""What a report changed at this tier, in our own terms: the report for the tier above."""
+
+from dataclasses import dataclass, field, replace
+
+from pdsno.domain.entities import Device, Endpoint
+from pdsno.domain.messages import Absorbed, DiscoveryReport
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a report changed here, under our own IDs."""
+
+    changed: dict[str, Device] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    absorbed: list[Absorbed] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    endpoints_seen: list[str] = field(default_factory=list)
+
+    @property
+    def has_new_links(self) -> bool:
+        """Whether links may have come or gone."""
+        return bool(self.changed or self.absorbed or self.retired)
+
+    def summary(self, report: DiscoveryReport) -> DiscoveryReport:
+        """Return the report for the tier above."""
+        return replace(
+            report,
+            devices=tuple(self.changed[key] for key in sorted(self.changed)),
+            seen=tuple(sorted(set(self.seen) - self.changed.keys())),
+            absorbed=tuple(self.absorbed),
+            retired=tuple(self.retired),
+            endpoints=tuple(self.endpoints[key] for key in sorted(self.endpoints)),
+            endpoints_seen=tuple(sorted(set(self.endpoints_seen) - self.endpoints.keys())),
+            is_full=False,
+        )
