@@ -17,6 +17,7 @@ from pdsno.cli.output import OutputFormat, output_option
 
 EXIT_FAILED = 1
 DEFAULT_RATE_PPS = 100
+_ARGUMENTS = "pdsno.discover.arguments"
 _METHODS = ("arp", "icmp", "tcp")
 
 HELP_EPILOG = """\b
@@ -64,6 +65,10 @@ class Rate:
 
     pps: float | None
 
+    def __str__(self) -> str:
+        """Return it as the option takes it."""
+        return "max" if self.pps is None else f"{self.pps:g}"
+
 
 def _address(text: str | None) -> str | None:
     """Return an address as the records have it, or fail before anything is sent."""
@@ -73,14 +78,22 @@ def _address(text: str | None) -> str | None:
         raise click.BadParameter(f"{text!r} is no IP address") from error
 
 
-@click.command(epilog=HELP_EPILOG)
+class _Remembering(click.Command):
+    """Keeps its arguments as they were typed: how to go on is told in the same words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Remembering, epilog=HELP_EPILOG)
 @click.argument("subnets", metavar="CIDR...", nargs=-1, required=True)
 @click.option("--interface", metavar="IF", help="Ask on this interface (default: by address).")
 @click.option(
     "--rate",
     type=RateType(),
     default=Rate(pps=DEFAULT_RATE_PPS),
-    show_default=str(DEFAULT_RATE_PPS),
+    show_default=True,
     metavar="PPS|max",
     help="Packets a second on each L2 segment; read below what a faster pace may cost.",
 )
@@ -177,8 +190,8 @@ def discover(  # noqa: PLR0913 - one parameter per option
     for note in seen.notes:
         click.echo(f"pdsno: note: {note}", err=True)
     if stop.is_wished:
-        click.echo(f"pdsno: {stopped_text(seen, ctx.obj or ())}", err=True)
+        click.echo(f"pdsno: {stopped_text(seen, ctx.meta[_ARGUMENTS])}", err=True)
         ctx.exit(stop.exit_code)
-    state.forget()
     if not seen.is_complete:
         ctx.exit(EXIT_FAILED)
+    state.forget()

@@ -11,7 +11,7 @@ from pdsno.domain.observations import Authority
 from pdsno.domain.policy import LocalPolicy
 from pdsno.domain.ports import EndpointFilter
 from pdsno.domain.resolve import explain, resolve
-from pdsno.nib.memory import MemoryNIB
+from pdsno.nib import NIBStore
 
 _ONE_SHOT = "pdsno-discover"
 
@@ -24,7 +24,7 @@ def explain_address(seen: Observations, address: str) -> list[str]:
     plugged = [f"  plugged in at {_in_words(place)}"] if place else []
     found = [d for d in resolve("", seen.sightings, seen.facts) if address in d.ips]
     if not found:
-        return [f"{address}: no device", *plugged, f"  {ledger}"]
+        return [f"{address}: nobody answered there", *plugged, f"  {ledger}"]
     lines = []
     for device in found:
         lines.append(f"{address} is of one device with {', '.join(device.ips)}:")
@@ -40,19 +40,19 @@ def _place_of(seen: Observations, address: str) -> Attachment | None:
     if not any(facts.mac_table for facts in seen.facts):
         return None
     subnets: Sequence[str] = [sweep.subnet for sweep in seen.sweeps]
-    nib = MemoryNIB()
-    record_cycle(
-        nib,
-        seen,
-        cycle_id=_ONE_SHOT,
-        region="",
-        local_controller=_ONE_SHOT,
-        subnets=tuple(subnets),
-        authority=Authority(source=_ONE_SHOT),
-        local=LocalPolicy(controller_id=_ONE_SHOT, subnets=tuple(subnets)),
-        now=datetime.now(UTC),
-    )
-    endpoints = nib.endpoints(EndpointFilter(ip=address)).items
+    with NIBStore("memory://") as nib:
+        record_cycle(
+            nib,
+            seen,
+            cycle_id=_ONE_SHOT,
+            region="",
+            local_controller=_ONE_SHOT,
+            subnets=tuple(subnets),
+            authority=Authority(source=_ONE_SHOT),
+            local=LocalPolicy(controller_id=_ONE_SHOT, subnets=tuple(subnets)),
+            now=datetime.now(UTC),
+        )
+        endpoints = nib.endpoints(EndpointFilter(ip=address)).items
     return next((e.attachment for e in endpoints if e.attachment is not None), None)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STAGES = {"sweep": "asking every address", "snmp": "SNMP queries", "ssh": "SSH queries"}
 _SIGNAL_EXIT = 128
-_SECRET = "--snmp-community"
+_COMMUNITY = "--snmp-community"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -157,10 +157,10 @@ def _without_secrets(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with each community as `...`: this line ends up in logs."""
     shown: list[str] = []
     for argument in arguments:
-        if shown and shown[-1] == _SECRET:
+        if shown and shown[-1] == _COMMUNITY:
             shown.append("...")
-        elif argument.startswith(f"{_SECRET}="):
-            shown.append(f"{_SECRET}=...")
+        elif argument.startswith(f"{_COMMUNITY}="):
+            shown.append(f"{_COMMUNITY}=...")
         else:
             shown.append(argument)
     return shown

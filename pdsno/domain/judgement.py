@@ -2,8 +2,10 @@
 
 Evidence adds up to a score. What a copied machine image carries (names, SSH host keys, SNMP
 engine IDs, virtual MACs) never joins alone. What rules out that two are one: two interface tables
-without a MAC in common, two serials of one kind, two accounts of the same time each reached at an
-address which the other does not have. A false split is a nuisance, a false merge is a lie.
+without a MAC in common, two serials of one kind, two SNMP engines at one time, two accounts of the
+same time each reached at an address which the other does not have. Between two times hardware may
+change: a chassis of the same serial gets other cards, a stack another member. A false split is a
+nuisance, a false merge is a lie.
 """
 
 from collections.abc import Iterator

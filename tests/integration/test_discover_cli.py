@@ -8,6 +8,13 @@ from pdsno.cli.main import main
 from tests.integration.devices import COMMUNITY, snmpd
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What these runs keep is not left in the home of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "pdsno" / "discover"
+
+
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with snmpd(tmp_path_factory.mktemp("snmpd")) as port:
@@ -41,7 +48,9 @@ def test_wrong_usage_is_one_clear_line_and_exit_code_2(
 
 def test_the_help_names_what_a_faster_rate_may_cost(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["discover", "--help"]) == 0
-    assert "Dynamic ARP Inspection" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    for word in ("Dynamic ARP Inspection", "--rate 10", "storm control", "Wi-Fi", "default: 100"):
+        assert word in told
 
 
 def test_a_host_is_swept_and_queried_by_its_own_credentials(
@@ -68,9 +77,13 @@ def test_explain_says_why_it_is_one_device_or_what_came_of_asking(
 ) -> None:
     args = ["discover", "127.0.0.0/30", "--no-names", "--snmp-community", "none", "--explain"]
     assert main([*args, "127.0.0.2"]) == 0
-    assert "127.0.0.2 is of one device with 127.0.0.2" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "127.0.0.2 is of one device with 127.0.0.2" in told
+    assert "ledger: answered ICMP; SNMP timeout" in told
     assert main([*args, "127.0.0.9"]) == 0
-    assert "127.0.0.9: no device; was not asked" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "127.0.0.9: nobody answered there" in told
+    assert "ledger: was not asked" in told
 
 
 def test_query_shows_all_facts_with_their_sources(

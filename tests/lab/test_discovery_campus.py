@@ -193,7 +193,7 @@ def test_a_switch_replaced_under_its_name_and_address_is_another_device(site: Si
                 "ip route add 10.0.0.0/8 via 10.50.0.1",
             ],
         )
-        (site.folder / "state.known_hosts").unlink(missing_ok=True)
+        (site.folder / "known_hosts").unlink(missing_ok=True)
         for _ in range(2):
             site.cycle()
         with site.nib() as nib:
@@ -210,7 +210,7 @@ def test_a_switch_replaced_under_its_name_and_address_is_another_device(site: Si
 
 def test_a_device_that_shows_another_host_key_is_told_nothing(site: Site) -> None:
     site.cycle()
-    pins = site.folder / "state.known_hosts"
+    pins = site.folder / "known_hosts"
     ours = [line for line in pins.read_text().splitlines() if "10.50.0.20 " not in line]
     foreign = pins.read_text().split("10.50.0.5 ")[1].splitlines()[0]
     pins.write_text("\n".join([*ours, f"campus|10.50.0.20 {foreign}"]) + "\n")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdsno.discovery.oui import vendor_of
-from pdsno.discovery.targets import hosts_of, plan_targets, prefixes_without
+from pdsno.discovery.targets import hosts_of, inside, plan_targets, prefixes_without
 from pdsno.domain.errors import InputError
 
 
@@ -17,6 +17,19 @@ def test_targets_keep_their_order_and_a_subnet_inside_another_is_asked_once() ->
 def test_exclusions_are_given_to_the_subnets_that_they_touch() -> None:
     targets = plan_targets(["10.1.0.0/24", "10.2.0.0/24"], exclude=["10.1.0.7/32", "10.9.0.0/16"])
     assert [t.exclude for t in targets] == [("10.1.0.7/32",), ()]
+
+
+def test_passive_subnets_are_given_to_the_targets_that_they_touch() -> None:
+    (target,) = plan_targets(
+        ["10.1.0.0/24"], exclude=["2001:db8::/32"], passive_only=["10.1.0.0/28", "10.2.0.0/24"]
+    )
+    assert (target.passive_only, target.exclude) == (("10.1.0.0/28",), ())
+
+
+def test_the_hosts_inside_prefixes_are_those_of_the_subnet_only() -> None:
+    found = inside(NET, ["10.0.0.252/30", "10.0.0.254/32", "10.0.1.0/24"])
+    assert found == ["10.0.0.252", "10.0.0.253", "10.0.0.254"]
+    assert inside(NET, []) == []
 
 
 @pytest.mark.parametrize(
