@@ -192,7 +192,11 @@ class ControllerStatus(StrEnum):
 
     ACTIVE = "active"
     REVOKED = "revoked"
+    """For good: its key never comes back."""
     BLOCKED = "blocked"
+    """Until an operator unblocks it."""
+    LOCKED = "locked"
+    """Its certificate was renewed from two places: one of them has a copied key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +204,8 @@ class ControllerRecord:
     """A controller we know: who it is, which key speaks for it, where it listens.
 
     `public_key` is the raw Ed25519 key in base64url; `key_id` its RFC 7638 thumbprint.
-    `delegation` is the signed right of a regional controller to admit local ones.
+    `certificate` is the newest TLS chain given to it (PEM, leaf first), `generation` its number;
+    `authority` the chain of a regional controller's issuing CA. Kept only by who issued them.
     """
 
     controller_id: str
@@ -213,7 +218,9 @@ class ControllerRecord:
     parent_id: str | None = None
     subnets: tuple[str, ...] = ()
     hostname: str = ""
-    delegation: str | None = None
+    certificate: str = ""
+    authority: str = ""
+    generation: int = 0
     validated_at: datetime
     decided_by: str = ""
     last_seen: datetime | None = None
@@ -243,6 +250,32 @@ class JoinTokenRecord:
     reserved_by: str | None = None
     reserved_until: datetime | None = None
     spent_by: str | None = None
+
+
+class OperatorRole(StrEnum):
+    """What an operator may do; each includes those before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiTokenRecord:
+    """What is kept of an operator's API token: never the token, only its SHA-256.
+
+    `region` limits it to that region's data; None is all regions.
+    """
+
+    token_sha256: str
+    name: str
+    role: OperatorRole
+    region: str | None = None
+    created_at: datetime
+    created_by: str = ""
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from pdsno.domain.coverage import Coverage
+from pdsno.domain.broker_rights import BrokerRights
 from pdsno.domain.entities import Device, Endpoint
+from pdsno.domain.peers import Channel
 from pdsno.domain.policy import Policy, RegionPolicy
 
 BROADCAST = "*"
@@ -44,8 +46,8 @@ class Message:
 
     `stream_id` and `seq` are set on durable messages only: dense, from 1, per sender and
     recipient. `key_id` (thumbprint of the key that signed) and `topic` (MQTT only) are facts of
-    the delivery and are not part of what was signed. `is_trusted` is False only for validation
-    messages of a sender whose key we do not know yet.
+    the delivery and are not part of what was signed; so is `channel` (REST only). `is_trusted` is
+    False only for validation messages of a sender whose key we do not know yet.
     """
 
     message_id: str
@@ -61,6 +63,7 @@ class Message:
     topic: str | None = None
     key_id: str | None = None
     is_trusted: bool = True
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,26 +83,42 @@ Handler: TypeAlias = Callable[[Message], Reply | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationRequest:
-    """A controller asks to be admitted. `public_key` is the raw Ed25519 key, base64url."""
+    """A controller asks to be admitted, or, with `generation`, for its next certificate.
+
+    `public_key` is the raw Ed25519 key, base64url. `csr` (PKCS #10, PEM) is of the TLS key that
+    the certificate shall be for, `authority_csr` of a regional controller's issuing CA. A renewal
+    has no token: the key that was registered proves itself, and `generation` is that of the
+    certificate it renews. `addresses` are those that the certificate shall name besides; only the
+    one that the request came from is granted.
+    """
 
     temp_id: str
     role: str
     region: str | None
     public_key: str
-    token: str
+    token: str = ""
     subnets: tuple[str, ...] = ()
     hostname: str = ""
     url: str | None = None
+    csr: str = ""
+    authority_csr: str = ""
+    generation: int | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Challenge:
-    """The validator's nonce (base64url, 32 bytes), good once and until `expires_at`."""
+    """The validator's nonce (base64url, 32 bytes), good once and until `expires_at`.
+
+    `server_cert_sha256` is of the certificate that the validator shows on this connection: the
+    joiner compares it with what it saw, so that nobody can stand between the two.
+    """
 
     challenge_id: str
     nonce: str
     validator_id: str
     expires_at: datetime
+    server_cert_sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +142,12 @@ class TrustedKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationResult:
-    """Admitted with an ID, or refused with a reason; `delegation` is for regional controllers."""
+    """Admitted with an ID, or refused with a reason.
+
+    `certificate` is the TLS chain, leaf first, without the root; `authority` the chain of a
+    regional controller's issuing CA, which is its right to admit local ones; `roots` the trust
+    bundle. All are PEM. `generation` numbers the certificates of one controller from 1.
+    """
 
     is_approved: bool
     assigned_id: str | None = None
@@ -131,7 +155,10 @@ class ValidationResult:
     detail: str = ""
     decided_by: str = ""
     trust: tuple[TrustedKey, ...] = ()
-    delegation: str | None = None
+    certificate: str = ""
+    authority: str = ""
+    roots: str = ""
+    generation: int = 0
     policy: RegionPolicy | None = None
     policy_epoch: int = 0
     policy_version: int = 0
@@ -234,7 +261,11 @@ class StreamTail:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """Liveness of a controller, and how far its streams go (sender) or were applied (receiver)."""
+    """Liveness of a controller, and how far its streams go (sender) or were applied (receiver).
+
+    A broker's says which rights it has in force (`rights_version`); the global controller's reply
+    carries newer ones.
+    """
 
     state: str
     role: str
@@ -244,3 +275,5 @@ class Status:
     policy_version: int = 0
     commands: tuple[DiscoveryRequest, ...] = ()
     policy: PolicyUpdate | None = None
+    rights_version: str = ""
+    rights: BrokerRights | None = None

@@ -4,6 +4,7 @@ Semantics that types cannot say are written here once, and one conformance suite
 every implementation.
 """
 
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -29,6 +31,7 @@ from pdsno.domain.entities import (
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.peers import PeerIdentity
 from pdsno.domain.policy import Policy
 
 T = TypeVar("T")
@@ -110,6 +113,15 @@ class NIBCounts:
     links: Mapping[str, int]
     endpoints: int
     outbox: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeenMessage:
+    """A message that must not be accepted twice, also after a restart."""
+
+    sender_id: str
+    message_id: str
+    timestamp: datetime
 
 
 class NIBReader(Protocol):
@@ -215,6 +227,15 @@ class NIBReader(Protocol):
     def tokens(self) -> tuple[JoinTokenRecord, ...]:
         """Return all join tokens' records, newest first."""
 
+    def api_token(self, token_sha256: str) -> ApiTokenRecord | None:
+        """Return an operator's API token's record."""
+
+    def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
+        """Return all API tokens' records, newest first."""
+
+    def seen_messages(self) -> tuple[SeenMessage, ...]:
+        """Return the messages noted as accepted once, ordered by time."""
+
     def counts(self) -> NIBCounts:
         """Return how much there is: cheap enough for a scrape every few seconds."""
 
@@ -311,6 +332,18 @@ class NIBTransaction(NIBReader, Protocol):
     def put_token(self, record: JoinTokenRecord) -> None:
         """Insert or replace a join token's record."""
 
+    def put_api_token(self, record: ApiTokenRecord) -> None:
+        """Insert or replace an API token's record."""
+
+    def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
+        """Note a message that is good once; False if it was noted before.
+
+        Forgets those with a timestamp before `forget_before`.
+        """
+
+    def new_stream(self) -> StreamTail:
+        """Begin a new stream (seq 0): rows of the old one are no longer sent."""
+
 
 class NIB(NIBReader, Protocol):
     """A Network Information Base. Safe to use from several threads; writers are serialised."""
@@ -370,4 +403,46 @@ class Verifier(Protocol):
         Raises RefusedError: UNSIGNED (no or malformed JWS), UNKNOWN_KEY (no key known and none in
         the header), BAD_SIGNATURE, IDENTITY_MISMATCH (the key is not the named sender's), REVOKED,
         BLOCKED. A key carried in the header of an unknown sender verifies with is_trusted False.
+        """
+
+
+# --- transport security ----------------------------------------------------------------------
+
+
+class TransportSecurity(Protocol):
+    """Our side of TLS 1.3: certificate, key, and the roots we trust. Thread-safe.
+
+    The contexts follow renewals by themselves: new handshakes use the newest certificate.
+    """
+
+    @property
+    def certificate_sha256(self) -> str:
+        """Hexadecimal SHA-256 of our leaf certificate."""
+
+    def server_context(self, *, requires_client: bool) -> ssl.SSLContext:
+        """Return what a listener needs; `requires_client` demands a certificate of our roots."""
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return what a connection to another controller or a broker needs.
+
+        It presents our certificate and checks the server's name: pass `server_name()` of
+        `pdsno.domain.peers` as server_hostname.
+        """
+
+    def peer(self, certificate: bytes) -> PeerIdentity:
+        """Return who a certificate (DER, verified by TLS) is of.
+
+        Raises RefusedError IDENTITY_MISMATCH if it does not say so in our form.
+        """
+
+
+class PeerDirectory(Protocol):
+    """Whether who showed a certificate may speak right now."""
+
+    def check_peer(self, peer: PeerIdentity) -> ControllerRecord:
+        """Return the record that the peer's key speaks for.
+
+        Asked on each request, so that a revocation counts on the next one. Raises RefusedError
+        UNKNOWN_KEY, IDENTITY_MISMATCH (role, region or ID differ from the NIB's), REVOKED,
+        BLOCKED, LOCKED.
         """
