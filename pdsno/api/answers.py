@@ -203,11 +203,11 @@ class ControllerItem:
 
 
 def controller_item(record: ControllerRecord) -> ControllerItem:
-    """Return a controller without its key and without the text of its delegation."""
+    """Return a controller without its keys and certificates."""
     shown: dict[str, Any] = {
         f.name: getattr(record, f.name) for f in fields(ControllerItem) if f.name != "is_delegated"
     }
-    return ControllerItem(**shown, is_delegated=record.delegation is not None)
+    return ControllerItem(**shown, is_delegated=bool(record.authority))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import TypeAdapter
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -30,6 +31,7 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import InputError, LocalProtocolError
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.observations import AddressOutcome
+from pdsno.domain.ports import SeenMessage
 
 T = TypeVar("T")
 
@@ -297,6 +299,34 @@ def token_row(record: JoinTokenRecord) -> dict[str, Any]:
 def token_of(row: Row) -> JoinTokenRecord:
     """Return the join token's record of a row."""
     return loads(JoinTokenRecord, row["document"])
+
+
+def api_token_row(record: ApiTokenRecord) -> dict[str, Any]:
+    """Return an API token's record as a row."""
+    return {
+        "token_sha256": record.token_sha256,
+        "created_at": utc(record.created_at),
+        "document": dumps(record),
+    }
+
+
+def api_token_of(row: Row) -> ApiTokenRecord:
+    """Return the API token's record of a row."""
+    return loads(ApiTokenRecord, row["document"])
+
+
+def seen_row(seen: SeenMessage) -> dict[str, Any]:
+    """Return a message that was seen as a row."""
+    return {
+        "sender_id": text(seen.sender_id),
+        "message_id": text(seen.message_id),
+        "timestamp": utc(seen.timestamp),
+    }
+
+
+def seen_of(row: Row) -> SeenMessage:
+    """Return the message that was seen of a row."""
+    return SeenMessage(**{f.name: row[f.name] for f in fields(SeenMessage)})
 
 
 def outcome_rows(cycle: int, outcomes: Iterable[AddressOutcome]) -> list[dict[str, Any]]:

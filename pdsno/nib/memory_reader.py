@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     ControllerStatus,
@@ -25,7 +26,14 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, EndpointFilter, NIBCounts, Page
+from pdsno.domain.ports import (
+    DeviceFilter,
+    DeviceInterface,
+    EndpointFilter,
+    NIBCounts,
+    Page,
+    SeenMessage,
+)
 from pdsno.nib import codec, codec_endpoints
 from pdsno.nib.criteria import (
     PAGE,
@@ -259,6 +267,16 @@ class MemoryReader:
         return tuple(
             sorted(_in_order(self._state.tokens), key=lambda t: t.created_at, reverse=True)
         )
+
+    def api_token(self, token_sha256: str) -> ApiTokenRecord | None:
+        return self._state.api_tokens.get(token_sha256)
+
+    def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
+        held = _in_order(self._state.api_tokens)
+        return tuple(sorted(held, key=lambda t: t.created_at, reverse=True))
+
+    def seen_messages(self) -> tuple[SeenMessage, ...]:
+        return tuple(sorted(_in_order(self._state.seen), key=lambda s: s.timestamp))
 
 
 def latest_first(sightings: Iterable[EndpointSighting]) -> list[EndpointSighting]:

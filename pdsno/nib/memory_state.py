@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Self
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -16,6 +17,7 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
+from pdsno.domain.ports import SeenMessage
 from pdsno.nib.codec_endpoints import SightingKey
 
 
@@ -40,6 +42,8 @@ class State:
     links: dict[str, Link] = field(default_factory=dict)
     controllers: dict[str, ControllerRecord] = field(default_factory=dict)
     tokens: dict[str, JoinTokenRecord] = field(default_factory=dict)
+    api_tokens: dict[str, ApiTokenRecord] = field(default_factory=dict)
+    seen: dict[tuple[str, str], SeenMessage] = field(default_factory=dict)
     policies: dict[tuple[int, int], Policy] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Changing a NIB in memory; what each call promises is written in `domain.ports`."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 from pdsno.domain.chain import link_event
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -20,8 +22,10 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
+from pdsno.domain.ports import SeenMessage
 from pdsno.nib import codec, codec_endpoints, rules
 from pdsno.nib.memory_reader import MemoryReader, latest_first
 from pdsno.nib.memory_state import LedgerEntry, State
@@ -212,7 +216,12 @@ class MemoryTransaction(MemoryReader):
         rules.check_restart(sender, stream_id, self.applied_seq(sender, stream_id), seq)
         self._state.inbox[sender, stream_id] = seq
 
-    # --- outcomes and tokens -----------------------------------------------------------------
+    def new_stream(self) -> StreamTail:
+        self._state.stream_id = str(uuid.uuid4())
+        self._state.outbox.clear()
+        return self.outbox_tail()
+
+    # --- outcomes, tokens, messages ----------------------------------------------------------
 
     def put_cycle(
         self, record: CycleRecord, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
@@ -232,6 +241,20 @@ class MemoryTransaction(MemoryReader):
     def put_token(self, record: JoinTokenRecord) -> None:
         row = codec.token_row(record)
         self._state.tokens[row["jti_sha256"]] = codec.token_of(row)
+
+    def put_api_token(self, record: ApiTokenRecord) -> None:
+        row = codec.api_token_row(record)
+        self._state.api_tokens[row["token_sha256"]] = codec.api_token_of(row)
+
+    def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
+        noted = codec.seen_of(codec.seen_row(seen))
+        oldest = codec.utc(forget_before)
+        key = (noted.sender_id, noted.message_id)
+        if key in self._state.seen:
+            return False
+        kept = {k: v for k, v in self._state.seen.items() if v.timestamp >= oldest}
+        self._state.seen = kept | {key: noted}
+        return True
 
 
 def _latest(sightings: list[EndpointSighting], most: int) -> list[EndpointSighting]:

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, inspect, text
 
 from pdsno.domain.errors import OperationError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `migrations/versions`; a database there needs no Alembic, nor its import.
 """
 

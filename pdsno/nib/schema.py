@@ -268,6 +268,25 @@ join_tokens = Table(
     sqlite_strict=True,
 )
 
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_sha256", Key, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+seen_messages = Table(
+    "seen_messages",
+    metadata,
+    Column("sender_id", Key, primary_key=True),
+    Column("message_id", Key, primary_key=True),
+    Column("timestamp", Instant, nullable=False, index=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 policies = Table(
     "policies",
     metadata,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -26,7 +27,14 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, EndpointFilter, NIBCounts, Page
+from pdsno.domain.ports import (
+    DeviceFilter,
+    DeviceInterface,
+    EndpointFilter,
+    NIBCounts,
+    Page,
+    SeenMessage,
+)
 from pdsno.nib import codec, codec_endpoints, sql_devices, sql_endpoints, sql_records
 from pdsno.nib.criteria import (
     PAGE,
@@ -279,6 +287,16 @@ class SQLReader:
 
     def tokens(self) -> tuple[JoinTokenRecord, ...]:
         return tuple(codec.token_of(row) for row in self._session.rows(sql_records.TOKENS))
+
+    def api_token(self, token_sha256: str) -> ApiTokenRecord | None:
+        row = self._session.row(sql_records.API_TOKEN, {"token_sha256": token_sha256})
+        return codec.api_token_of(row) if row else None
+
+    def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
+        return tuple(codec.api_token_of(r) for r in self._session.rows(sql_records.API_TOKENS))
+
+    def seen_messages(self) -> tuple[SeenMessage, ...]:
+        return tuple(codec.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES))
 
 
 def _devices(rows: Sequence[RowMapping], interfaces: Iterable[RowMapping]) -> tuple[Device, ...]:

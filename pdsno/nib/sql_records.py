@@ -7,6 +7,7 @@ from sqlalchemy import BindParameter, Select, Table, bindparam, case, func, or_,
 
 from pdsno.domain.entities import ControllerStatus
 from pdsno.nib.schema import (
+    api_tokens,
     claims,
     controllers,
     cycles,
@@ -19,6 +20,7 @@ from pdsno.nib.schema import (
     outbox,
     policies,
     probes,
+    seen_messages,
     streams,
 )
 
@@ -70,6 +72,15 @@ PROBES = (
 )
 TOKEN = select(join_tokens).where(join_tokens.c.jti_sha256 == bindparam("jti_sha256"))
 TOKENS = select(join_tokens).order_by(join_tokens.c.created_at.desc(), join_tokens.c.jti_sha256)
+API_TOKEN = select(api_tokens).where(api_tokens.c.token_sha256 == bindparam("token_sha256"))
+API_TOKENS = select(api_tokens).order_by(api_tokens.c.created_at.desc(), api_tokens.c.token_sha256)
+SEEN = select(seen_messages.c.timestamp).where(
+    seen_messages.c.sender_id == bindparam("sender_id"),
+    seen_messages.c.message_id == bindparam("message_id"),
+)
+SEEN_MESSAGES = select(seen_messages).order_by(
+    seen_messages.c.timestamp, seen_messages.c.sender_id, seen_messages.c.message_id
+)
 LAST_EVENT = select(events).order_by(events.c.seq.desc()).limit(1)
 NEXT_CYCLE = select(func.coalesce(func.max(cycles.c.number), 0) + 1)
 

@@ -1,5 +1,6 @@
 """Changing a NIB by SQLAlchemy Core; what each call promises is written in `domain.ports`."""
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from sqlalchemy import RowMapping, select
 
 from pdsno.domain.chain import link_event
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -22,9 +24,10 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBCounts, Page
+from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBCounts, Page, SeenMessage
 from pdsno.nib import (
     codec,
     codec_endpoints,
@@ -288,7 +291,19 @@ class SQLTransaction(SQLReader):
         row = {"sender": sender, "stream_id": stream_id, "seq": seq}
         sql_writes.put(self._session, schema.inbox, row)
 
-    # --- outcomes and tokens -----------------------------------------------------------------
+    def new_stream(self) -> StreamTail:
+        old = self._stream()
+        row = {
+            "number": old["number"] + 1,
+            "stream_id": str(uuid.uuid4()),
+            "last_seq": 0,
+            "created_at": datetime.now(UTC),
+        }
+        self._session.run(sql_writes.insert_into(schema.streams), row)
+        self._session.run(sql_writes.FORGET_OUTBOX, {"key_stream_id": old["stream_id"]})
+        return self.outbox_tail()
+
+    # --- outcomes, tokens, messages ----------------------------------------------------------
 
     def put_cycle(
         self, record: CycleRecord, outcomes: Sequence[AddressOutcome], *, keep_cycles: int
@@ -304,6 +319,18 @@ class SQLTransaction(SQLReader):
 
     def put_token(self, record: JoinTokenRecord) -> None:
         sql_writes.put(self._session, schema.join_tokens, codec.token_row(record))
+
+    def put_api_token(self, record: ApiTokenRecord) -> None:
+        sql_writes.put(self._session, schema.api_tokens, codec.api_token_row(record))
+
+    def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
+        row = codec.seen_row(seen)
+        oldest = codec.utc(forget_before)
+        if self._session.row(sql_records.SEEN, row) is not None:
+            return False
+        self._session.run(sql_writes.FORGET_SEEN, {"forget_before": oldest})
+        self._session.run(sql_writes.insert_into(schema.seen_messages), row)
+        return True
 
     def _stream(self) -> RowMapping:
         return self._session.rows(sql_records.STREAM)[0]

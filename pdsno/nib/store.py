@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
@@ -30,6 +31,7 @@ from pdsno.domain.ports import (
     NIBReader,
     NIBTransaction,
     Page,
+    SeenMessage,
 )
 from pdsno.nib.backend import Backend
 from pdsno.nib.criteria import PAGE
@@ -219,3 +221,15 @@ class NIBStore:
     def tokens(self) -> tuple[JoinTokenRecord, ...]:
         with self.reading() as reader:
             return reader.tokens()
+
+    def api_token(self, token_sha256: str) -> ApiTokenRecord | None:
+        with self.reading() as reader:
+            return reader.api_token(token_sha256)
+
+    def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
+        with self.reading() as reader:
+            return reader.api_tokens()
+
+    def seen_messages(self) -> tuple[SeenMessage, ...]:
+        with self.reading() as reader:
+            return reader.seen_messages()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Attachment,
     ControllerRecord,
     Device,
@@ -24,6 +25,7 @@ from pdsno.domain.entities import (
     LinkStatus,
     Neighbor,
     NewEvent,
+    OperatorRole,
     TokenStatus,
 )
 from pdsno.domain.identifiers import Role
@@ -197,6 +199,11 @@ def token(jti_sha256: str, **values: object) -> JoinTokenRecord:
         "expires_at": later(900),
     }
     return JoinTokenRecord(jti_sha256=jti_sha256, **default | values)
+
+
+def api_token(token_sha256: str, **values: object) -> ApiTokenRecord:
+    default: dict[str, Any] = {"name": "noc", "role": OperatorRole.VIEWER, "created_at": T0}
+    return ApiTokenRecord(token_sha256=token_sha256, **default | values)
 
 
 def put(nib: NIBStore, *devices: Device) -> tuple[Device, ...]:

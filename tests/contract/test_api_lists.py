@@ -286,7 +286,7 @@ def test_links_are_found_by_either_end_and_by_status(api: Api, nib: NIBStore) ->
 # --- controllers, events, probes -------------------------------------------------------------
 
 
-def test_controllers_show_neither_keys_nor_delegations(api: Api, nib: NIBStore) -> None:
+def test_controllers_show_neither_keys_nor_certificates(api: Api, nib: NIBStore) -> None:
     known = [
         controller("local_cntl_zone-A_1", Role.LOCAL, "zone-A"),
         controller("regional_cntl_zone-A_1", Role.REGIONAL, "zone-A"),
@@ -299,7 +299,7 @@ def test_controllers_show_neither_keys_nor_delegations(api: Api, nib: NIBStore) 
     assert [item["controller_id"] for item in found] == [one.controller_id for one in known]
     assert [item["is_delegated"] for item in found] == [False, True, True]
     text = api.ask("controllers").text
-    assert "signed right" not in text
+    assert "chain of" not in text
     assert "key-of-" not in text
     assert [i["region"] for i in api.items("controllers", role="regional", region="zone-B")] == [
         "zone-B"

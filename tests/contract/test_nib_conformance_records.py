@@ -61,7 +61,13 @@ stored = pytest.mark.parametrize("store", STORED, ids=name_of)
 
 
 def test_controllers_have_versions_like_devices(nib: NIBStore) -> None:
-    record = controller(subnets=("10.1.0.0/24",), delegation="jws", last_seen=later(3))
+    record = controller(
+        subnets=("10.1.0.0/24",),
+        certificate="leaf and CA",
+        authority="CA",
+        generation=2,
+        last_seen=later(3),
+    )
     with nib.transaction() as tx:
         first = tx.put_controller(record, expected_version=None)
     assert first == replace(record, version=1)

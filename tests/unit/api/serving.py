@@ -179,7 +179,8 @@ def controller(controller_id: str, role: Role, region: str | None) -> Controller
         region=region,
         public_key=f"key-of-{controller_id}",
         key_id=f"thumb-of-{controller_id}",
-        delegation="signed right" if role is Role.REGIONAL else None,
+        certificate=f"chain of {controller_id}",
+        authority="chain of its CA" if role is Role.REGIONAL else "",
         subnets=("10.1.0.0/24",),
         validated_at=NOW,
     )

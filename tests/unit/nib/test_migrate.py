@@ -1,5 +1,6 @@
 """The schema of the code, that of the migrations, and that of a file are one."""
 
+import json
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from pdsno.domain.chain import link_event
-from pdsno.domain.entities import Interface, NewEvent
+from pdsno.domain.entities import ControllerRecord, Interface, NewEvent
 from pdsno.domain.errors import OperationError
+from pdsno.domain.identifiers import Role
 from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore, migrate
 from pdsno.nib.check import faults
@@ -185,3 +187,69 @@ def test_a_nib_that_was_upgraded_is_like_one_just_made(old: Path, path: Path) ->
         tx.put_device(device, expected_version=3)
         tx.retire_device("dev_1")
         assert tx.interfaces().items == ()
+
+
+# --- from delegations to certificates --------------------------------------------------------
+
+_REGIONAL = {
+    "controller_id": "regional_cntl_zone-A_1",
+    "role": "regional",
+    "region": "zone-A",
+    "status": "active",
+    "public_key": "key",
+    "key_id": "kid",
+    "url": "http://127.0.0.1:8002",
+    "subnets": ["10.1.0.0/24"],
+    "hostname": "süd",
+    "delegation": "signed note",
+    "validated_at": "2025-03-01T12:00:00Z",
+    "decided_by": "global_cntl_1",
+    "version": 4,
+}
+
+
+def put_controller(path: Path, document: dict[str, object]) -> None:
+    row = (*(document[c] for c in ("controller_id", "version", "role", "region", "status")),)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute(
+            "INSERT INTO controllers VALUES (?,?,?,?,?,'kid','2025-03-01T12:00:00Z',?)",
+            (*row, json.dumps(document, ensure_ascii=False)),
+        )
+        raw.commit()
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_controllers_of_before_lose_the_signed_note_and_nothing_else(
+    tmp_path: Path, revision: str
+) -> None:
+    path = tmp_path / "old.db"
+    at_revision(path, revision)
+    local = _REGIONAL | {"controller_id": "local_cntl_zone-A_1", "role": "local"}
+    put_controller(path, _REGIONAL)
+    put_controller(path, local | {"delegation": None})
+    with NIBStore(path) as nib:
+        expected = ControllerRecord(
+            controller_id="regional_cntl_zone-A_1",
+            role=Role.REGIONAL,
+            region="zone-A",
+            public_key="key",
+            key_id="kid",
+            url="http://127.0.0.1:8002",
+            subnets=("10.1.0.0/24",),
+            hostname="süd",
+            validated_at=NOW,
+            decided_by="global_cntl_1",
+            version=4,
+        )
+        assert nib.controllers(role=Role.REGIONAL) == (expected,)
+        assert [c.generation for c in nib.controllers()] == [0, 0]
+    with closing(sqlite3.connect(path)) as raw:
+        documents = [row[0] for row in raw.execute("SELECT document FROM controllers")]
+    assert [d for d in documents if "delegation" in d] == []
+    assert len(documents) == 2
+
+
+def test_a_field_that_a_record_no_longer_has_is_ignored(path: Path) -> None:
+    put_controller(path, _REGIONAL | {"something": 1})
+    with NIBStore(path) as nib:
+        assert [c.controller_id for c in nib.controllers()] == ["regional_cntl_zone-A_1"]
