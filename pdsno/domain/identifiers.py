@@ -53,6 +53,8 @@ def controller_id(role: Role, region: str | None, number: int) -> str:
     """Return the assigned ID: `global_cntl_1`, `regional_cntl_zone-A_1`, `local_cntl_zone-A_1`."""
     if role is Role.GLOBAL:
         return f"global_cntl_{number}"
+    if role is Role.BROKER and region is None:
+        return f"broker_cntl_global_{number}"
     return f"{role.value}_cntl_{check_region(region or '')}_{number}"
 
 

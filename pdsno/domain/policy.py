@@ -108,12 +108,25 @@ class RegionPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawn:
+    """A controller that may not act: `status` is revoked, blocked or locked."""
+
+    controller_id: str
+    key_id: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """The whole policy. `(epoch, version)` only rises."""
+    """The whole policy. `(epoch, version)` only rises.
+
+    `withdrawn` is written by `controller revoke|block|unblock` alone, never by a policy file.
+    """
 
     epoch: int = 1
     version: int = 0
     regions: tuple[RegionPolicy, ...] = ()
+    withdrawn: tuple[Withdrawn, ...] = ()
 
     def region(self, name: str) -> RegionPolicy | None:
         """Return one region's policy, or None."""

@@ -1,108 +1,117 @@
-"""Challenges: what is signed to prove a key, and the book of those still open."""
+"""Challenges: what is signed to prove a key, and those still open. Pure."""
 
 import hashlib
-import secrets
-import threading
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from pdsno.domain.errors import Refusal, RefusedError, TransientError
 from pdsno.domain.messages import Challenge, ValidationRequest
-from pdsno.identity.clock import Clock
 from pdsno.identity.compact import canonical_json
 from pdsno.identity.tokens import JoinClaims
-from pdsno.signing import b64encode
 
 _DOMAIN = b"PDSNO-CHALLENGE-v1\0"
 NONCE_BYTES = 32
 CHALLENGE_S = 30
 MOST_PENDING = 100
 MOST_PENDING_PER_KEY = 10
+MOST_PENDING_PER_SOURCE = 10
+_REMEMBERED_S = 60
+"""Expired ones stay so long, to tell late answers what was wrong with them."""
 
 
 def transcript(challenge: Challenge, request: ValidationRequest, jti: str) -> bytes:
     """Return the bytes that the joiner signs.
 
-    They begin with a text of their own and name both sides and the whole claim, so that a
-    signature over them serves nowhere else and nobody else.
+    They begin with a text of their own and name both sides, the whole claim and the connection,
+    so that a signature over them serves nowhere else and nobody else. `jti` is the number of the
+    join token, empty for a renewal.
     """
     claim = {
         "challenge_id": challenge.challenge_id,
         "nonce": challenge.nonce,
         "validator_id": challenge.validator_id,
+        "server_cert_sha256": challenge.server_cert_sha256,
         "temp_id": request.temp_id,
         "role": request.role,
         "region": request.region,
         "public_key": request.public_key,
+        "csr_sha256": _digest(request.csr),
+        "authority_csr_sha256": _digest(request.authority_csr),
+        "generation": request.generation,
         "token_jti": jti,
     }
     return _DOMAIN + hashlib.sha256(canonical_json(claim)).digest()
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pending:
-    """An open challenge and what it was given for. `deadline_s` is monotonic."""
+    """An open challenge and what it was given for.
+
+    `claims` are the join token's, None for a renewal; `address` is where the request came from,
+    `deadline_s` is monotonic.
+    """
 
     challenge: Challenge
     request: ValidationRequest
-    claims: JoinClaims
+    claims: JoinClaims | None
     key_id: str
+    address: str
     deadline_s: float
 
+    @property
+    def jti(self) -> str:
+        """The number of the join token; empty for a renewal."""
+        return self.claims.jti if self.claims else ""
 
-class ChallengeBook:
-    """Open challenges, in memory only: after a restart joiners begin again. Thread-safe."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._open: dict[str, Pending] = {}
+@dataclass(frozen=True, slots=True)
+class OpenChallenges:
+    """The challenges that a validator waits for answers to; in memory only, and bounded."""
 
-    def open(
-        self, request: ValidationRequest, claims: JoinClaims, *, validator_id: str, key_id: str
-    ) -> Challenge:
-        """Return a fresh challenge. Raises TransientError if too many are open."""
-        now_s = self._clock.monotonic()
-        challenge = Challenge(
-            challenge_id=secrets.token_urlsafe(16),
-            nonce=b64encode(secrets.token_bytes(NONCE_BYTES)),
-            validator_id=validator_id,
-            expires_at=self._clock.now() + timedelta(seconds=CHALLENGE_S),
-        )
-        pending = Pending(
-            challenge=challenge,
-            request=request,
-            claims=claims,
-            key_id=key_id,
-            deadline_s=now_s + CHALLENGE_S,
-        )
-        with self._lock:
-            self._forget_old(now_s)
-            self._check_room(key_id, now_s)
-            self._open[challenge.challenge_id] = pending
-        return challenge
+    pending: tuple[Pending, ...] = ()
 
-    def take(self, challenge_id: str) -> Pending:
-        """Return a challenge and forget it: it serves once, whatever the outcome.
+    def with_room(self, *, key_id: str, address: str, now_s: float) -> "OpenChallenges":
+        """Return what is left when the old ones are forgotten.
 
-        Raises RefusedError UNKNOWN_CHALLENGE, CHALLENGE_EXPIRED.
+        Raises TransientError if there is no room for one more of this key or this source.
         """
-        with self._lock:
-            pending = self._open.pop(challenge_id, None)
-        if pending is None:
-            raise RefusedError(Refusal.UNKNOWN_CHALLENGE, "never given, or used before")
-        if self._clock.monotonic() >= pending.deadline_s:
-            raise RefusedError(Refusal.CHALLENGE_EXPIRED, f"answer within {CHALLENGE_S} s")
-        return pending
-
-    def _forget_old(self, now_s: float) -> None:
-        """Expired ones stay a minute more, to tell late answers what was wrong with them."""
-        old = [key for key, item in self._open.items() if now_s >= item.deadline_s + 60]
-        for key in old:
-            del self._open[key]
-
-    def _check_room(self, key_id: str, now_s: float) -> None:
-        current = [item for item in self._open.values() if now_s < item.deadline_s]
-        of_key = sum(item.key_id == key_id for item in current)
-        if len(current) >= MOST_PENDING or of_key >= MOST_PENDING_PER_KEY:
+        kept = tuple(p for p in self.pending if now_s < p.deadline_s + _REMEMBERED_S)
+        current = [p for p in kept if now_s < p.deadline_s]
+        of_key = sum(p.key_id == key_id for p in current)
+        of_source = sum(bool(address) and p.address == address for p in current)
+        is_full = (
+            len(current) >= MOST_PENDING
+            or of_key >= MOST_PENDING_PER_KEY
+            or of_source >= MOST_PENDING_PER_SOURCE
+        )
+        if is_full:
             raise TransientError(f"too many validations are open: try again in {CHALLENGE_S} s")
+        return replace(self, pending=kept)
+
+    def opened(self, pending: Pending) -> "OpenChallenges":
+        """Return these and one more."""
+        return replace(self, pending=(*self.pending, pending))
+
+    def taken(self, challenge_id: str) -> tuple["OpenChallenges", Pending | None]:
+        """Return the others, and the one that is named: it serves once, whatever the outcome."""
+        found = next(self._named(challenge_id), None)
+        return OpenChallenges(tuple(p for p in self.pending if p is not found)), found
+
+    def _named(self, challenge_id: str) -> Iterator[Pending]:
+        return (p for p in self.pending if p.challenge.challenge_id == challenge_id)
+
+
+def check_in_time(pending: Pending | None, now_s: float) -> Pending:
+    """Return a challenge that may still be answered.
+
+    Raises RefusedError UNKNOWN_CHALLENGE, CHALLENGE_EXPIRED.
+    """
+    if pending is None:
+        raise RefusedError(Refusal.UNKNOWN_CHALLENGE, "never given, or used before")
+    if now_s >= pending.deadline_s:
+        raise RefusedError(Refusal.CHALLENGE_EXPIRED, f"answer within {CHALLENGE_S} s")
+    return pending

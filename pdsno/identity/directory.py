@@ -8,6 +8,7 @@ from typing import Any
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.messages import MessageType, TrustedKey
+from pdsno.domain.peers import PeerIdentity
 from pdsno.domain.ports import NIBReader, SignedContent
 from pdsno.signing import carried_key, key_id_of, peek_header, verify_with
 
@@ -17,11 +18,14 @@ _FROM_VALIDATORS = frozenset({MessageType.CHALLENGE, MessageType.VALIDATION_RESU
 _NOT_ACTIVE = {
     ControllerStatus.REVOKED: Refusal.REVOKED,
     ControllerStatus.BLOCKED: Refusal.BLOCKED,
+    ControllerStatus.LOCKED: Refusal.LOCKED,
 }
 
 
 class NIBVerifier:
-    """Implements `pdsno.domain.ports.Verifier`; status counts from the moment it is committed.
+    """Implements `Verifier` and `PeerDirectory` of `pdsno.domain.ports`.
+
+    A status counts from the moment it is committed.
 
     The NIB's word goes before pinned keys: whoever is revoked there is revoked. Of senders whose
     key nobody knows, only VALIDATION_REQUEST and CHALLENGE_RESPONSE pass, as not trusted; so do
@@ -48,6 +52,20 @@ class NIBVerifier:
                     self._pins.pop(key_id, None)
                 else:
                     self._pins[key_id] = before
+
+    def check_peer(self, peer: PeerIdentity) -> ControllerRecord:
+        """Return whose key it is; see `pdsno.domain.ports.PeerDirectory.check_peer`."""
+        record = self._nib.controller_by_key(peer.key_id)
+        if record is None:
+            raise RefusedError(Refusal.UNKNOWN_KEY, f"{peer.controller_id} is not known here")
+        shown = (peer.controller_id, peer.role, peer.region)
+        if shown != (record.controller_id, record.role, record.region):
+            detail = f"the certificate says {peer.controller_id}, its key is another's"
+            raise RefusedError(Refusal.IDENTITY_MISMATCH, detail)
+        if record.status is not ControllerStatus.ACTIVE:
+            detail = f"{record.controller_id} is {record.status.value}"
+            raise RefusedError(_NOT_ACTIVE[record.status], detail)
+        return record
 
     def verify(self, jws: bytes) -> SignedContent:
         """Return what was signed; see `pdsno.domain.ports.Verifier.verify`."""

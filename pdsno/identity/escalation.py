@@ -93,10 +93,15 @@ def _check_subnet(subnet: str, region: RegionPolicy, policy: Policy) -> None:
 
 
 def check_not_revoked(nib: NIBReader, key_id: str) -> None:
-    """Raise RefusedError REVOKED if the key was: a revoked key never comes back."""
+    """Raise RefusedError REVOKED or LOCKED if the key was: such a key never comes back."""
     for record in nib.controllers():
-        if record.key_id == key_id and record.status is ControllerStatus.REVOKED:
+        if record.key_id != key_id:
+            continue
+        if record.status is ControllerStatus.REVOKED:
             raise RefusedError(Refusal.REVOKED, f"the key of {record.controller_id} was revoked")
+        if record.status is ControllerStatus.LOCKED:
+            detail = f"the key of {record.controller_id} was copied: join again with a new key"
+            raise RefusedError(Refusal.LOCKED, detail)
 
 
 def check_not_blocked(nib: NIBReader, key_id: str, hostname: str) -> None:

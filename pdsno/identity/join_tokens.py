@@ -1,12 +1,13 @@
 """Join tokens in the NIB: minted, reserved for the key that came first, spent once, revoked."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pdsno.domain.entities import JoinTokenRecord, NewEvent, TokenStatus
 from pdsno.domain.errors import InputError, NotFoundError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_region
-from pdsno.domain.ports import NIB, NIBReader, NIBTransaction, Signer
+from pdsno.domain.ports import NIB, NIBReader, Signer
 from pdsno.identity.clock import SYSTEM_CLOCK, Clock
 from pdsno.identity.tokens import DEFAULT_TTL_S, JoinClaims, mint
 from pdsno.identity.validator_identity import ValidatorIdentity
@@ -17,36 +18,42 @@ RETRY_S = 600
 
 
 class JoinTokens:
-    """The tokens of one validator, for its operators. Thread-safe."""
+    """The tokens of one validator, for its operators. Thread-safe.
+
+    `root_sha256` is the fingerprint of the root that joiners shall trust.
+    """
 
     def __init__(
-        self, *, nib: NIB, signer: Signer, me: ValidatorIdentity, clock: Clock = SYSTEM_CLOCK
+        self,
+        *,
+        nib: NIB,
+        signer: Signer,
+        me: ValidatorIdentity,
+        root_sha256: Callable[[], str],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._nib = nib
+        self._root_sha256 = root_sha256
         self._signer = signer
         self._me = me
         self._clock = clock
 
     def create(self, *, role: Role, region: str | None, ttl_s: int = DEFAULT_TTL_S) -> str:
         """Return a new token, which is kept nowhere here. Raises InputError."""
-        if role is not self._me.admits:
+        if role not in self._me.admits:
             msg = (
-                f"{self._me.controller_id} admits {self._me.admits.value} controllers, not "
+                f"{self._me.controller_id} admits {self._me.admits_text} controllers, not "
                 f"{role.value} ones: mint the token where it will be used"
             )
             raise InputError(msg)
-        region = check_region(region or self._me.region or "")
-        if self._me.region not in (None, region):
-            msg = f"{self._me.controller_id} admits for region {self._me.region}, not {region}"
-            raise InputError(msg)
-        if self._me.role is Role.GLOBAL:
-            _check_served(self._nib, region)
+        region = self._checked_region(role, region)
         now = self._clock.now()
         text, record = mint(
             self._signer,
             validator_id=self._me.controller_id,
             role=role,
             region=region,
+            root_sha256=self._root_sha256(),
             now=now,
             ttl_s=ttl_s,
         )
@@ -54,6 +61,17 @@ class JoinTokens:
             tx.put_token(record)
             tx.append_event(self._event("JOIN_TOKEN_CREATED", record, now))
         return text
+
+    def _checked_region(self, role: Role, region: str | None) -> str | None:
+        if role is Role.BROKER and region is None:
+            return None
+        region = check_region(region or self._me.region or "")
+        if self._me.region not in (None, region):
+            msg = f"{self._me.controller_id} admits for region {self._me.region}, not {region}"
+            raise InputError(msg)
+        if self._me.role is Role.GLOBAL:
+            _check_served(self._nib, region)
+        return region
 
     def records(self) -> tuple[JoinTokenRecord, ...]:
         """Return what is kept of all tokens, newest first."""
@@ -110,29 +128,29 @@ def _find(tx: NIBReader, jti_sha256: str) -> JoinTokenRecord:
     return found[0]
 
 
-def reserve(tx: NIBTransaction, claims: JoinClaims, key_id: str, now: datetime) -> None:
-    """Bind a token to a key for a minute, so that nobody else can burn or use it meanwhile.
+def reserved(
+    nib: NIBReader, claims: JoinClaims, key_id: str, now: datetime
+) -> JoinTokenRecord | None:
+    """Return the record of a token bound to a key for a minute.
 
-    A token that this very key spent a short while ago passes, and stays spent. Raises RefusedError
-    INVALID_TOKEN, TOKEN_USED, TOKEN_RESERVED.
+    So nobody else can burn or use it meanwhile. None if this very key spent it a short while ago:
+    it stays spent. Raises RefusedError INVALID_TOKEN, TOKEN_USED, TOKEN_RESERVED.
     """
-    record = _known(tx, claims.jti_sha256)
+    record = _known(nib, claims.jti_sha256)
     if record.status is TokenStatus.SPENT:
         _check_retry(record, key_id, now)
-        return
+        return None
     is_held = record.status is TokenStatus.RESERVED and (record.reserved_until or now) > now
     if is_held and record.reserved_by != key_id:
         raise RefusedError(Refusal.TOKEN_RESERVED, "another key is using the token right now")
     until = now + timedelta(seconds=RESERVED_S)
-    tx.put_token(
-        replace(record, status=TokenStatus.RESERVED, reserved_by=key_id, reserved_until=until)
-    )
+    return replace(record, status=TokenStatus.RESERVED, reserved_by=key_id, reserved_until=until)
 
 
 def spendable(tx: NIBReader, jti_sha256: str, key_id: str, now: datetime) -> JoinTokenRecord:
     """Return the record that `spent` may mark, or one that this key spent a short while ago.
 
-    Raises RefusedError as `reserve` does.
+    Raises RefusedError as `reserved` does.
     """
     record = _known(tx, jti_sha256)
     if record.status is TokenStatus.SPENT:
@@ -152,8 +170,8 @@ def spent(record: JoinTokenRecord, key_id: str, now: datetime) -> JoinTokenRecor
     )
 
 
-def _known(tx: NIBReader, jti_sha256: str) -> JoinTokenRecord:
-    record = tx.token(jti_sha256)
+def _known(nib: NIBReader, jti_sha256: str) -> JoinTokenRecord:
+    record = nib.token(jti_sha256)
     if record is None:
         raise RefusedError(Refusal.INVALID_TOKEN, "this validator keeps no such token")
     if record.status is TokenStatus.REVOKED:

@@ -28,7 +28,10 @@ SKEW_S = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinClaims:
-    """What a token says. `iat` and `exp` are Unix seconds; `vkid` is the validator's key."""
+    """What a token says. `iat` and `exp` are Unix seconds; `vkid` is the validator's key.
+
+    `root_sha256` is the fingerprint of the root certificate that the joiner shall trust.
+    """
 
     jti: str
     aud: str
@@ -37,6 +40,7 @@ class JoinClaims:
     iat: int
     exp: int
     vkid: str
+    root_sha256: str
 
     @property
     def jti_sha256(self) -> str:
@@ -57,11 +61,11 @@ class JoinTicket:
     @property
     def validator(self) -> TrustedKey:
         """The validator as a key to pin. Who validates follows from whom."""
-        is_regional = self.claims.role is Role.REGIONAL
+        is_local = self.claims.role is Role.LOCAL
         return TrustedKey(
             controller_id=self.claims.aud,
-            role=(Role.GLOBAL if is_regional else Role.REGIONAL).value,
-            region=None if is_regional else self.claims.region,
+            role=(Role.REGIONAL if is_local else Role.GLOBAL).value,
+            region=self.claims.region if is_local else None,
             public_key=self.validator_key,
         )
 
@@ -71,7 +75,8 @@ def mint(
     *,
     validator_id: str,
     role: Role,
-    region: str,
+    region: str | None,
+    root_sha256: str,
     now: datetime,
     ttl_s: int = DEFAULT_TTL_S,
 ) -> tuple[str, JoinTokenRecord]:
@@ -88,6 +93,7 @@ def mint(
         iat=issued,
         exp=issued + ttl_s,
         vkid=signer.key_id,
+        root_sha256=root_sha256,
     )
     record = JoinTokenRecord(
         jti_sha256=claims.jti_sha256,

@@ -1,11 +1,11 @@
-"""Who validates whom: the global controller regional ones, a regional one its local ones."""
+"""Who validates whom: the global controller regional ones and brokers, a regional one its LCs."""
 
 from dataclasses import dataclass
 
 from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role, check_region
 
-_ADMITS = {Role.GLOBAL: Role.REGIONAL, Role.REGIONAL: Role.LOCAL}
+_ADMITS = {Role.GLOBAL: (Role.REGIONAL, Role.BROKER), Role.REGIONAL: (Role.LOCAL,)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,11 @@ class ValidatorIdentity:
             check_region(self.region or "")
 
     @property
-    def admits(self) -> Role:
-        """The one role that this validator admits."""
+    def admits(self) -> tuple[Role, ...]:
+        """The roles that this validator admits."""
         return _ADMITS[self.role]
+
+    @property
+    def admits_text(self) -> str:
+        """Say which roles it admits, for people."""
+        return " and ".join(role.value for role in self.admits)
