@@ -5,14 +5,17 @@ acknowledged and lost, what a parent forgot: the relay hears of it and sends aga
 snapshot.
 """
 
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from pdsno.communication.backoff import Backoff
-from pdsno.communication.relay_state import Outbox, RelayState, Verdict, judge
+from pdsno.communication.relay_outbox import OutboxStream, Restart
+from pdsno.communication.relay_state import RelayState, Verdict, judge
 from pdsno.communication.transports import DurableTransport
 from pdsno.domain.entities import OutboxRow
 from pdsno.domain.errors import PDSNOError, TransientError
@@ -39,7 +42,10 @@ class OutboxRelay:
     `confirm`; if the receiver lacks something, it is sent again, the last transport first. Every
     `check_every_s` without traffic `confirm` is asked as well, so that a parent that lost its
     database is found out. What it needs and we no longer have: `on_snapshot_needed` must enqueue
-    a full report before it returns. After a failure it waits 1, 2, 4, … 30 s, or for `wake`.
+    a full report before it returns. What it has and we never sent, for our database was restored
+    from a backup: `on_restart_needed` begins a new stream. With `asks_first` nothing is handed over
+    until the receiver has told once how far it is, lest it takes new messages for the old ones of
+    the same numbers. After a failure the relay waits 1, 2, 4, … 30 s, or for `wake`.
     """
 
     def __init__(
@@ -49,6 +55,8 @@ class OutboxRelay:
         confirm: Confirm,
         *,
         on_snapshot_needed: Callable[[], None],
+        on_restart_needed: Restart | None = None,
+        asks_first: bool = False,
         confirm_after_s: float = 2.0,
         resend_after_s: float = 60.0,
         check_every_s: float = 60.0,
@@ -57,7 +65,9 @@ class OutboxRelay:
         self._nib = nib
         self._transports = tuple(transports)
         self._confirm = confirm
-        self._on_snapshot_needed = on_snapshot_needed
+        self.stream = OutboxStream(
+            nib, on_snapshot_needed=on_snapshot_needed, on_restart_needed=on_restart_needed
+        )
         self._confirm_after_s = confirm_after_s
         self._resend_after_s = resend_after_s
         self._check_every_s = check_every_s
@@ -71,9 +81,10 @@ class OutboxRelay:
         self._snapshot_until = 0
         self._unconfirmed_since: float | None = None
         self._checked_at = clock()
-        self._snapshot_after: int | None = None
         self._setback: int | None = None
-        self._was_ahead = False
+        self._was_at = 0
+        self._must_ask = asks_first
+        self._counts: dict[str, Counter[str]] = {}
         # The thread.
         self._changed = threading.Condition()
         self._is_woken = False
@@ -107,13 +118,40 @@ class OutboxRelay:
 
     def heard(self, position: StreamTail) -> None:
         """Take the receiver's word for what it applied, come by another way (its status)."""
-        outbox = self._outbox()
-        if judge(position, outbox, 0) is Verdict.GOOD:
-            self._forget_rows(position)
+        verdict = judge(position, self.stream.look(), 0)
+        if verdict is Verdict.GOOD:
+            self._confirmed(position)
+        if position.is_gap or verdict in (Verdict.LOST, Verdict.AHEAD):
+            self._checked_at = -math.inf  # so it is asked at once
+            self.wake()
+
+    def pulled(self, position: StreamTail) -> int | None:
+        """Act on the position of a receiver that pulls; returns behind which seq it goes on.
+
+        None: not in this stream, or not yet.
+        """
+        after = self.stream.meet(position)
+        with self._changed:
+            self._changed.notify_all()
+        if after is not None:
+            self._must_ask = False
+        self.wake()
+        return after
+
+    def count(self, row: OutboxRow) -> None:
+        """Count a row that left, by whatever way."""
+        counts = self._counts.setdefault(row.stream_id, Counter())
+        counts["sent_again" if row.seq <= counts["last"] else "sent"] += 1
+        counts["last"] = max(counts["last"], row.seq)
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Return, by stream, how many messages were `sent` and `sent_again` since we began."""
+        kept = ("sent", "sent_again")
+        return {key: {name: at[name] for name in kept} for key, at in list(self._counts.items())}
 
     def state(self) -> RelayState:
         """Return how far the outbox has come."""
-        outbox = self._outbox()
+        outbox = self.stream.look()
         if outbox.first > outbox.tail:
             return RelayState.CONFIRMED
         is_sent = self._stream_id == outbox.stream_id and self._sent >= outbox.tail
@@ -143,25 +181,26 @@ class OutboxRelay:
         """
         with self._stepping:
             self._follow_stream()
+            self._ask_first()
             if self._deliver_rows():
                 self._backoff.reset()
             return self._settle()
 
     # --- delivery --------------------------------------------------------------------------
 
-    def _outbox(self) -> Outbox:
-        # The tail first: rows that come in between only make `first` too small to matter.
-        tail = self._nib.outbox_tail()
-        rows = self._nib.outbox(after_seq=0, limit=1)
-        first = rows[0].seq if rows else tail.seq + 1
-        return Outbox(stream_id=tail.stream_id, tail=max(tail.seq, first - 1), first=first)
-
     def _follow_stream(self) -> None:
         stream_id = self._nib.outbox_tail().stream_id
         if stream_id != self._stream_id:
             self._stream_id = stream_id
-            self._sent = self._again_until = self._snapshot_until = 0
-            self._unconfirmed_since = self._snapshot_after = self._setback = None
+            self._sent = self._again_until = self._snapshot_until = self._was_at = 0
+            self._unconfirmed_since = self._setback = None
+
+    def _ask_first(self) -> None:
+        """Hear how far the receiver is before it gets anything from us; raises if it is away."""
+        if not self._must_ask or not self._nib.outbox(after_seq=0, limit=1):
+            return
+        while self._take(self._asked()) and not self._stopping.is_set():
+            self._follow_stream()
 
     def _deliver_rows(self) -> bool:
         """Hand over what was not yet; True if anything was."""
@@ -189,10 +228,14 @@ class OutboxRelay:
         for transport in order:
             if not transport.is_available():
                 continue
+            self.stream.hands_over(row)
             try:
-                return transport.deliver(row)
+                position = transport.deliver(row)
             except PDSNOError as error:
                 failures.append(f"{transport.name}: {error}")
+            else:
+                self.count(row)
+                return position
         raise TransientError("; ".join(failures) or "no transport to the parent is available")
 
     # --- what the receiver says ------------------------------------------------------------
@@ -207,15 +250,33 @@ class OutboxRelay:
             self._checked_at = now
             return _IDLE_S
         try:
-            position = self._confirm()
+            position = self._asked()
         except PDSNOError:
             self._resend_if_overdue(now)
             raise
+        if self._is_under_way(position):
+            return self._confirm_after_s
         self._unconfirmed_since = None
+        return 0.0 if self._take(position) else _IDLE_S
+
+    def _asked(self) -> StreamTail:
+        """Ask the receiver; what it does not know, it has nothing of."""
+        position = self._confirm()
+        self._must_ask = False
         self._backoff.reset()
         if position is None or position.stream_id != self._stream_id:
-            position = StreamTail(stream_id=self._stream_id, seq=0)
-        return 0.0 if self._take(position) else _IDLE_S
+            return StreamTail(stream_id=self._stream_id, seq=0)
+        return position
+
+    def _is_under_way(self, position: StreamTail) -> bool:
+        """Tell whether the receiver just needs more time: it gets on, and misses nothing."""
+        was, self._was_at = self._was_at, position.seq
+        verdict = judge(position, self.stream.look(), self._sent)
+        if verdict is not Verdict.BEHIND or position.is_gap or position.seq <= was:
+            return False
+        self._confirmed(position)
+        self._checked_at = self._unconfirmed_since = self._clock()
+        return True
 
     def _due(self) -> float:
         if self._unconfirmed_since is None:
@@ -231,22 +292,24 @@ class OutboxRelay:
     def _take(self, position: StreamTail) -> bool:
         """Act on the receiver's position; True if there is something to send again or anew."""
         self._checked_at = self._clock()
-        outbox = self._outbox()
-        verdict = judge(position, outbox, self._sent)
+        verdict = judge(position, self.stream.look(), self._sent)
         if verdict is Verdict.AHEAD:
-            self._tell_ahead(position, outbox)
-        if verdict in (Verdict.AHEAD, Verdict.OTHER_STREAM):
+            return self.stream.restart(position)
+        if verdict is Verdict.OTHER_STREAM:
             return False
         if verdict is not Verdict.LOST:
-            self._forget_rows(position)
+            self._confirmed(position)
         if verdict is Verdict.GOOD:
             self._sent = position.seq
-            self._unconfirmed_since = self._setback = self._snapshot_after = None
+            self._unconfirmed_since = self._setback = None
             return False
         if self._sent < self._snapshot_until:
             return False  # the snapshot that helps is still to be sent
         if verdict is Verdict.LOST:
-            self._go_back_to(self._snapshot_start(outbox))
+            if not self.stream.is_surely_lost(position):
+                self._checked_at = -math.inf  # asks once more, at once
+                return True
+            self._go_back_to(self.stream.snapshot_start())
             self._snapshot_until = max(self._nib.outbox_tail().seq, self._sent + 1)
         else:
             self._go_back_to(position.seq)
@@ -265,35 +328,11 @@ class OutboxRelay:
         self._sent = seq
         self._unconfirmed_since = None
 
-    def _snapshot_start(self, outbox: Outbox) -> int:
-        """Return the seq behind which a snapshot stands; has one enqueued if there is none yet.
-
-        It holds all that the rows before it did, so they need not be sent any more.
-        """
-        if self._snapshot_after is None:
-            log.warning("relay_snapshot_needed", stream_id=outbox.stream_id, first_seq=outbox.first)
-            self._on_snapshot_needed()
-            self._snapshot_after = outbox.tail
-        return self._snapshot_after
-
-    def _forget_rows(self, position: StreamTail) -> None:
-        if not self._nib.outbox(after_seq=0, limit=1):
-            return
-        with self._nib.transaction() as tx:
-            tx.confirm(position.stream_id, position.seq)
+    def _confirmed(self, position: StreamTail) -> None:
+        self._must_ask = False
+        self.stream.confirm(position)
         with self._changed:
             self._changed.notify_all()
-
-    def _tell_ahead(self, position: StreamTail, outbox: Outbox) -> None:
-        if not self._was_ahead:
-            self._was_ahead = True
-            log.error(
-                "relay_receiver_ahead",
-                applied=position.seq,
-                last=outbox.tail,
-                detail="our database is older than what the parent has applied from it: a "
-                "restored one must start a new stream",
-            )
 
     # --- the thread ------------------------------------------------------------------------
 

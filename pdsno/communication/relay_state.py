@@ -26,14 +26,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outbox:
-    """The sender's side: `tail` is the last seq given out, `first` the first that is retained.
+    """The sender's side: `tail` is the last seq of all, `first` the first that is retained.
 
-    Without retained rows `first` is the seq after the tail.
+    Without retained rows `first` is the seq after the tail. `given` is the last seq that anybody
+    can have got from this database: rows behind it were not handed over yet.
     """
 
     stream_id: str
     tail: int
     first: int
+    given: int
 
 
 def judge(position: StreamTail, outbox: Outbox, sent: int) -> Verdict:
@@ -44,7 +46,7 @@ def judge(position: StreamTail, outbox: Outbox, sent: int) -> Verdict:
     """
     if position.stream_id != outbox.stream_id:
         return Verdict.OTHER_STREAM
-    if position.seq > outbox.tail:
+    if position.seq > outbox.given:
         return Verdict.AHEAD
     if position.seq < outbox.first - 1:
         return Verdict.LOST

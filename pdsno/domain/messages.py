@@ -253,10 +253,15 @@ class SystemEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamTail:
-    """How far a stream goes: the sender's last `seq`, or the receiver's last applied one."""
+    """How far a stream goes: the sender's last `seq`, or the receiver's last applied one.
+
+    A receiver says `is_gap` when something behind the next message came already: that one was lost,
+    not merely under way, and is asked for by this.
+    """
 
     stream_id: str
     seq: int
+    is_gap: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

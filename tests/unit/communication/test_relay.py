@@ -268,7 +268,7 @@ def test_an_old_position_heard_elsewhere_does_no_harm(world: Setting) -> None:
     ],
 )
 def test_what_a_position_means(stream: str, seq: int, sent: int, verdict: Verdict) -> None:
-    outbox = Outbox(stream_id="s", tail=5, first=3)
+    outbox = Outbox(stream_id="s", tail=7, first=3, given=5)
     assert judge(StreamTail(stream_id=stream, seq=seq), outbox, sent) is verdict
 
 
