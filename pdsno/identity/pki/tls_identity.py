@@ -1,0 +1,189 @@
+"""A controller's side of TLS: its certificate on disk, and contexts that follow renewals."""
+
+import threading
+import weakref
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pdsno.domain.errors import OperationError, RemoteProtocolError
+from pdsno.domain.peers import PeerIdentity, server_name
+from pdsno.identity.pki import contexts
+from pdsno.identity.pki.certificates import to_pem
+from pdsno.identity.pki.credentials import Credential, CredentialFolder
+from pdsno.identity.pki.names import peer_identity
+from pdsno.identity.pki.renewal import renewal_due_at
+from pdsno.identity.pki.roots import fingerprints, load_certificates
+
+_REMEDY = "restore it from a backup, or remove it and join again with a new token"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Held:
+    """All that belongs together, replaced at once."""
+
+    credential: Credential
+    roots_pem: str
+    identity: PeerIdentity
+
+
+class TlsIdentity:
+    """Implements `pdsno.domain.ports.TransportSecurity`. Thread-safe; of one process at a time.
+
+    Raises OperationError, naming the remedy, if what is in the folder is damaged or not private.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = CredentialFolder(directory, "tls", remedy=_REMEDY)
+        self._lock = threading.RLock()
+        self._contexts: weakref.WeakSet[contexts.PinnedContext] = weakref.WeakSet()
+        self._held = self._load()
+
+    # --- what we are ---------------------------------------------------------------------------
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether there is one, be it expired."""
+        return self._held is not None
+
+    @property
+    def identity(self) -> PeerIdentity:
+        """Who our certificate says that we are."""
+        return self._must_hold().identity
+
+    @property
+    def certificate_sha256(self) -> str:
+        """Hexadecimal SHA-256 of our leaf certificate."""
+        return self._must_hold().identity.certificate_sha256
+
+    @property
+    def not_before(self) -> datetime:
+        """From when our certificate holds."""
+        return self._must_hold().credential.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """Until when our certificate holds."""
+        return self._must_hold().credential.certificate.not_valid_after_utc
+
+    @property
+    def chain_pem(self) -> str:
+        """Our certificate and those above it, without the root."""
+        return to_pem(*self._must_hold().credential.chain)
+
+    @property
+    def roots_pem(self) -> str:
+        """The roots that we trust."""
+        return self._must_hold().roots_pem
+
+    @property
+    def root_sha256(self) -> str:
+        """Hexadecimal SHA-256 of the root that we trust, the first if there are several."""
+        return fingerprints(self._must_hold().roots_pem)[0]
+
+    @property
+    def certificate_file(self) -> Path:
+        """Key and chain in one PEM file, for programs like mosquitto; replaced whole."""
+        return self._folder.path
+
+    @property
+    def roots_file(self) -> Path:
+        """The trusted roots in PEM."""
+        return self._folder.roots_path
+
+    def renewal_due_at(self, jitter: float) -> datetime:
+        """Return when to renew: at half of its life; `jitter` from -1 to 1 moves it by a tenth."""
+        return renewal_due_at(self.not_before, self.not_after, jitter=jitter)
+
+    # --- getting a certificate -----------------------------------------------------------------
+
+    def new_request(self) -> str:
+        """Return a PKCS #10 request in PEM for a new key.
+
+        The key is kept on disk and the request stays the same until its certificate is accepted,
+        also after a crash: a repeated request is the same request.
+        """
+        return self._folder.new_request()
+
+    def accept(self, chain_pem: str, roots_pem: str | None = None) -> PeerIdentity:
+        """Keep a certificate that was issued, and use it for new handshakes from now on.
+
+        Give `roots_pem` only if they were checked, at a join against the token: they replace those
+        trusted before. Without them, as in a renewal, the chain must lead to a root trusted
+        already, and name the same controller and key as before. Raises RemoteProtocolError, and
+        changes nothing, if TLS would not accept the chain or it is not for our key.
+        """
+        with self._lock:
+            before = self._held
+            if roots_pem is None and before is None:
+                raise OperationError("no root is trusted here yet: join first")
+            trusted = before.roots_pem if roots_pem is None and before else roots_pem or ""
+            trusted = to_pem(*load_certificates(trusted))
+            credential = self._folder.matching(chain_pem)
+            identity = _identity(credential)
+            if roots_pem is None and before and _who(identity) != _who(before.identity):
+                raise RemoteProtocolError(
+                    f"the certificate is {identity.controller_id}'s, not ours"
+                )
+            name = server_name(identity.controller_id, identity.region)
+            contexts.check_handshake(credential.to_pem(), trusted, name)
+            self._folder.keep(credential, trusted if roots_pem is not None else None)
+            self._held = _Held(credential=credential, roots_pem=trusted, identity=identity)
+            for context in self._contexts:
+                context.trust(trusted)
+                context.present(credential.to_pem())
+        return identity
+
+    # --- using it ------------------------------------------------------------------------------
+
+    def server_context(self, *, requires_client: bool) -> contexts.PinnedContext:
+        """Return a listener's context; see `pdsno.domain.ports.TransportSecurity`."""
+        with self._lock:
+            held = self._must_hold()
+            return self._followed(
+                contexts.server_context(
+                    held.credential.to_pem(), held.roots_pem, requires_client=requires_client
+                )
+            )
+
+    def client_context(self) -> contexts.PinnedContext:
+        """Return a client's context; see `pdsno.domain.ports.TransportSecurity`."""
+        with self._lock:
+            held = self._must_hold()
+            return self._followed(contexts.client_context(held.credential.to_pem(), held.roots_pem))
+
+    def peer(self, certificate: bytes) -> PeerIdentity:
+        """Return who a certificate (DER, verified by TLS) is of.
+
+        Raises RefusedError IDENTITY_MISMATCH if it does not say so in our form.
+        """
+        return peer_identity(certificate)
+
+    # --- within --------------------------------------------------------------------------------
+
+    def _followed(self, context: contexts.PinnedContext) -> contexts.PinnedContext:
+        self._contexts.add(context)
+        return context
+
+    def _load(self) -> _Held | None:
+        credential, roots_pem = self._folder.load(), self._folder.roots()
+        if credential is None:
+            return None
+        if roots_pem is None:
+            raise OperationError(f"{self._folder.roots_path} is missing: {_REMEDY}")
+        return _Held(credential=credential, roots_pem=roots_pem, identity=_identity(credential))
+
+    def _must_hold(self) -> _Held:
+        if self._held is None:
+            raise OperationError("this controller has no certificate yet: join first")
+        return self._held
+
+
+def _identity(credential: Credential) -> PeerIdentity:
+    return peer_identity(credential.certificate.public_bytes(Encoding.DER))
+
+
+def _who(identity: PeerIdentity) -> tuple[object, ...]:
+    return (identity.controller_id, identity.role, identity.region, identity.key_id)

@@ -1,0 +1,280 @@
+"""Where a controller keeps its issuing authority, and the global one the root's key at first."""
+
+import threading
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from pdsno.domain.errors import OperationError, RemoteProtocolError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.peers import server_name
+from pdsno.identity.pki import certificates, contexts
+from pdsno.identity.pki.authority import Authority, Lifetimes
+from pdsno.identity.pki.credentials import Credential, CredentialFolder
+from pdsno.identity.pki.names import GLOBAL, authority_subject
+from pdsno.identity.pki.renewal import AUTHORITY_FRACTION, renewal_due_at
+from pdsno.identity.pki.requests import key_from_pem, key_to_pem, make_request, new_key
+from pdsno.identity.pki.roots import fingerprints, load_certificates
+from pdsno.identity.pki.tls_identity import TlsIdentity
+from pdsno.identity.private_files import create_private, read_private, remove_private
+
+__all__ = ["AuthorityVault", "TlsIdentity"]
+
+_REMEDY = (
+    "restore it from a backup, or remove it; then a global controller needs "
+    "`pdsno pki renew-authority --root-key FILE`, a regional one asks the global one for a new one"
+)
+_PROBE_KEY_ID = "A" * 43
+
+
+class AuthorityVault:
+    """`authority.pem` (key and chain), `roots.pem`, and `root-key.pem` until it is exported.
+
+    A global controller calls `found`; a regional one sends `new_request` to the global one and
+    gives the answer to `accept`. Thread-safe; follows `pdsno pki renew-authority`, which another
+    process runs.
+    """
+
+    def __init__(self, directory: Path, *, lifetimes: Lifetimes | None = None) -> None:
+        self.root_key_file = directory / "root-key.pem"
+        self._lifetimes = lifetimes or Lifetimes()
+        self._folder = CredentialFolder(directory, "authority", remedy=_REMEDY)
+        self._lock = threading.RLock()
+        self._read: tuple[object, Authority] | None = None
+
+    # --- the authority -------------------------------------------------------------------------
+
+    def authority(self) -> Authority | None:
+        """Return the newest authority, or None if there is none yet.
+
+        Raises OperationError, naming the remedy, if the files are damaged or not private.
+        """
+        with self._lock:
+            stamp = _stamp(self._folder.path)
+            if self._read is None or self._read[0] != stamp:
+                authority = self._load()
+                self._read = None if authority is None else (stamp, authority)
+            return None if self._read is None else self._read[1]
+
+    def renewal_due_at(self, jitter: float) -> datetime:
+        """Return when the authority's own certificate should be renewed: at 2/3 of its life."""
+        authority = self._must_have()
+        return renewal_due_at(
+            authority.not_before, authority.not_after, jitter=jitter, fraction=AUTHORITY_FRACTION
+        )
+
+    def _load(self) -> Authority | None:
+        credential = self._folder.load()
+        if credential is None:
+            return None
+        roots_pem = self._folder.roots()
+        if roots_pem is None:
+            raise OperationError(f"{self._folder.roots_path} is missing: {_REMEDY}")
+        return self._authority(credential, roots_pem)
+
+    def _authority(self, credential: Credential, roots_pem: str) -> Authority:
+        _, region = _place(credential.certificate)
+        return Authority(
+            certificates.Issuer(certificate=credential.certificate, key=credential.key),
+            chain=credential.chain,
+            roots_pem=roots_pem,
+            root_sha256=fingerprints(roots_pem)[0],
+            region=region,
+            lifetimes=self._lifetimes,
+        )
+
+    def _must_have(self) -> Authority:
+        authority = self.authority()
+        if authority is None:
+            raise OperationError("this controller has no issuing authority yet")
+        return authority
+
+    # --- of a regional controller --------------------------------------------------------------
+
+    def new_request(self) -> str:
+        """Return a request for the issuing CA, as `TlsIdentity.new_request` does for TLS."""
+        return self._folder.new_request()
+
+    def accept(self, chain_pem: str, roots_pem: str | None = None) -> Authority:
+        """Keep the certificate of a regional issuing CA. Roots are as in `TlsIdentity.accept`.
+
+        Raises RemoteProtocolError, and changes nothing, if it is not for our key, or if TLS would
+        not accept what it issues.
+        """
+        with self._lock:
+            trusted = roots_pem if roots_pem is not None else self._folder.roots()
+            if trusted is None:
+                raise OperationError("no root is trusted here yet: join first")
+            trusted = certificates.to_pem(*load_certificates(trusted))
+            credential = self._folder.matching(chain_pem)
+            authority = self._authority(credential, trusted)
+            before = self._folder.load() if roots_pem is None else None
+            if before and _place(before.certificate) != _place(credential.certificate):
+                raise RemoteProtocolError("the authority is another controller's, not ours")
+            _check_issues(authority)
+            self._folder.keep(credential, trusted if roots_pem is not None else None)
+            self._read = (_stamp(self._folder.path), authority)
+            return authority
+
+    # --- of the global controller --------------------------------------------------------------
+
+    @property
+    def has_root_key(self) -> bool:
+        """Whether the root's key is still on this machine, where it need not be."""
+        return self.root_key_file.exists()
+
+    def found(self, controller_id: str, now: datetime) -> Authority:
+        """Return the global controller's authority; makes root and issuing CA at the first start.
+
+        After a crash in between, the next start goes on from where it was.
+        """
+        with self._lock:
+            existing = self.authority()
+            if existing is not None:
+                return existing
+            if not self.has_root_key:
+                if self._folder.roots() is not None:
+                    raise OperationError(f"{self._folder.path} is missing: {_REMEDY}")
+                self._folder.write(self.root_key_file, self._new_root(now), is_new=True)
+            root = _read_root(self.root_key_file)
+            self._folder.write(
+                self._folder.roots_path, certificates.to_pem(root.certificate).encode()
+            )
+            credential = self._new_authority(root, controller_id, now)
+            self._folder.write(self._folder.path, credential.to_pem(), is_new=True)
+            return self._must_have()
+
+    def renew_from_root(
+        self, now: datetime, *, root_key_file: Path | None = None, controller_id: str | None = None
+    ) -> Authority:
+        """Return a new issuing CA of the global controller, signed by the root.
+
+        `controller_id` is needed only if there was none before. Raises OperationError if the file
+        holds no root key, or that of another root.
+        """
+        with self._lock:
+            root = _read_root(root_key_file or self.root_key_file)
+            root_pem = certificates.to_pem(root.certificate)
+            trusted = self._folder.roots()
+            if trusted is not None and root.certificate not in load_certificates(trusted):
+                raise OperationError(
+                    f"{root_key_file} holds the key of another root than the one trusted here"
+                )
+            name = controller_id or self._controller_id()
+            if trusted is None:
+                self._folder.write(self._folder.roots_path, root_pem.encode())
+            credential = self._new_authority(root, name, now)
+            self._folder.write(self._folder.path, credential.to_pem())
+            return self._must_have()
+
+    def export_root_key(self, target: Path) -> None:
+        """Move the root's key and certificate to `target`, a new file of mode 0600.
+
+        The key is removed here only after the file was read back. Repeating it after a crash
+        finishes it. Raises OperationError.
+        """
+        with self._lock:
+            content = _read_root_file(self.root_key_file)
+            if target.resolve().is_relative_to(self.root_key_file.parent.resolve()):
+                raise OperationError(f"{target} is inside the state directory: name another place")
+            try:
+                create_private(target, content)
+            except OSError as error:
+                raise OperationError(f"cannot write {target}: {error.strerror}") from error
+            if _read_root_file(target) != content:
+                raise OperationError(f"{target} exists and holds something else: name a new file")
+            try:
+                remove_private(self.root_key_file)
+            except OSError as error:
+                raise OperationError(
+                    f"the key is in {target}, but {self.root_key_file} could not be removed: "
+                    f"{error.strerror}"
+                ) from error
+
+    def _new_root(self, now: datetime) -> bytes:
+        key = new_key()
+        valid = certificates.validity(now, self._lifetimes.root, None)
+        root = certificates.build_root(key, valid)
+        return key_to_pem(key) + certificates.to_pem(root).encode()
+
+    def _new_authority(
+        self, root: certificates.Issuer, controller_id: str, now: datetime
+    ) -> Credential:
+        key = new_key()
+        lifetime = self._lifetimes.global_authority
+        valid = certificates.validity(now, lifetime, root.certificate)
+        certificate = certificates.build_global_authority(
+            root, key.public_key(), controller_id, valid
+        )
+        return Credential(key=key, chain=(certificate,))
+
+    def _controller_id(self) -> str:
+        credential = self._folder.load()
+        if credential is None:
+            raise OperationError("there was no authority here before: say which controller it is")
+        return _place(credential.certificate)[0]
+
+
+def _stamp(path: Path) -> object:
+    """Return what changes whenever the file is replaced."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _place(certificate: x509.Certificate) -> tuple[str, str | None]:
+    """Return whose authority it is, and of which region. Raises RemoteProtocolError."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    if names and units:
+        controller_id, unit = str(names[0].value), str(units[0].value)
+        region = None if unit == GLOBAL else unit
+        if certificate.subject == authority_subject(controller_id, region):
+            return controller_id, region
+    raise RemoteProtocolError("the certificate is not of an issuing authority of ours")
+
+
+def _check_issues(authority: Authority) -> None:
+    """Issue a certificate to nobody, in memory, and let TLS judge it."""
+    region = authority.region
+    if region is None:
+        raise RemoteProtocolError("the authority is not of a region")
+    key, who = new_key(), f"local_cntl_{region}_0"
+    issued = authority.issue_leaf(
+        make_request(key),
+        controller_id=who,
+        role=Role.LOCAL,
+        region=region,
+        key_id=_PROBE_KEY_ID,
+        now=authority.not_before,
+    )
+    credential = key_to_pem(key) + issued.chain_pem.encode()
+    contexts.check_handshake(credential, authority.roots_pem, server_name(who, region))
+
+
+def _read_root_file(path: Path) -> bytes:
+    try:
+        return read_private(path, what="the root key")
+    except FileNotFoundError as error:
+        raise OperationError(
+            f"there is no root key in {path}: name the file it was exported to with --root-key"
+        ) from error
+
+
+def _read_root(path: Path) -> certificates.Issuer:
+    content = _read_root_file(path)
+    try:
+        key = key_from_pem(content)
+        (certificate,) = load_certificates(content)
+    except (ValueError, RemoteProtocolError) as error:
+        raise OperationError(
+            f"{path} holds no whole root key: restore it from a backup; without one, every "
+            "controller has to join a new system"
+        ) from error
+    if certificate.public_key() != key.public_key():
+        raise OperationError(f"{path} holds a key and the certificate of another")
+    return certificates.Issuer(certificate=certificate, key=key)

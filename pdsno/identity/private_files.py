@@ -1,0 +1,106 @@
+"""Files that only their owner may read, written whole or not at all."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from pdsno.domain.errors import OperationError
+
+_MOST_BYTES = 256 * 1024
+
+
+def read_private(path: Path, *, what: str) -> bytes:
+    """Return the content of a file that nobody else can read, or replace.
+
+    `what` names it in errors. Raises FileNotFoundError if there is none, and OperationError naming
+    the remedy if it is not private, no file, or cannot be read.
+    """
+    try:
+        # Not blocking: a FIFO in the file's place must not hang the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OperationError(f"cannot read {what} {path}: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        _check_privacy(path, status, what)
+        content = os.read(descriptor, min(status.st_size, _MOST_BYTES) + 1)
+    except OSError as error:
+        raise OperationError(f"cannot read {what} {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    return content
+
+
+def _check_privacy(path: Path, status: os.stat_result, what: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OperationError(f"{what} {path} is not a regular file")
+    if status.st_uid not in (0, os.geteuid()):
+        raise OperationError(f"{what} {path} belongs to another user (uid {status.st_uid})")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise OperationError(f"others can read {what} {path} (mode {mode:04o}): chmod 600 {path}")
+    if path.parent.stat().st_mode & stat.S_IWOTH:
+        raise OperationError(f"others can replace {what} {path}: chmod o-w {path.parent}")
+
+
+def create_private(path: Path, content: bytes) -> bool:
+    """Put a new file of mode 0600 in place, and its folder (0700) if there is none.
+
+    An existing file wins, also one that another process makes at this moment: returns False then.
+    Raises OSError.
+    """
+    draft = _draft(path, content)
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+    return True
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put a file of mode 0600 in place of what was there: after a crash it is the old or the new.
+
+    Raises OSError.
+    """
+    draft = _draft(path, content)
+    try:
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def remove_private(path: Path) -> None:
+    """Remove the file, for good also after a crash; one that is not there is fine. OSError."""
+    path.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    """Write a file beside `path`, flushed to the disk."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
