@@ -11,15 +11,22 @@ from pdsno.communication import topics
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.payloads import read
+from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import BaseController, Options
 from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
+from pdsno.controllers.own_certificates import OwnCertificates
 from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import pauses_of
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
-from pdsno.domain.errors import NotFoundError, Refusal, RefusedError
+from pdsno.domain.errors import (
+    LocalProtocolError,
+    NotFoundError,
+    Refusal,
+    RefusedError,
+)
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -37,10 +44,12 @@ from pdsno.domain.policy import Pause, Policy, check_policy
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import may_jump
 from pdsno.identity.escalation import decide_escalation
+from pdsno.identity.exchange import Surroundings
+from pdsno.identity.validator_identity import ValidatorIdentity
 from pdsno.intake.reports import ReportIntake
 from pdsno.policy.document import describe_changes
 from pdsno.policy.pauses import named_regions, paused, resumed, with_pauses_kept
-from pdsno.signing import key_id_of
+from pdsno.signing import SigningKey, key_id_of
 
 log = structlog.get_logger()
 
@@ -85,15 +94,45 @@ class GlobalController(BaseController):
         self._calls = ChildCalls(
             self.http_client, lambda: self.controller_id, self._parenting.children
         )
+        self._certificates: OwnCertificates | None = None
+        self._join_server: ControllerRESTServer | None = None
         if options.key is not None:
             self._become(self._controller_id)
             self._keep_own_record(parent_id=None, decided_by=self._controller_id)
-            self._admissions = Admissions.of_global(
-                nib=nib_store,
-                key=options.key,
-                validator_id=self._controller_id,
+            self._found(options.key)
+
+    def _found(self, key: SigningKey) -> None:
+        """Be the root of trust: make root, issuing CA and our own certificate if there are none."""
+        options = self.options
+        if options.tls is None or options.authority is None or self._verifier is None:
+            raise LocalProtocolError("a global controller with a key needs tls and authority, too")
+        self._certificates = certificates = OwnCertificates(
+            vault=options.authority,
+            tls=options.tls,
+            controller_id=self.controller_id,
+            key_id=key.key_id,
+            addresses=options.addresses,
+        )
+        certificates.found(self._jitter)
+        tls = options.tls
+        self._admissions = Admissions(
+            nib=self.nib_store,
+            key=key,
+            me=ValidatorIdentity(controller_id=self.controller_id, role=Role.GLOBAL),
+            surroundings=Surroundings(
+                authority=certificates.authority,
+                server_cert_sha256=lambda: tls.certificate_sha256,
                 on_admitted=self._announce_admission,
-            )
+                on_locked=self._tell_withdrawn,
+            ),
+        )
+        self._join_server = self._admissions.listener(
+            self.controller_id, options, self._verifier, self._verifier
+        )
+
+    def _servers(self) -> list[ControllerRESTServer]:
+        joining = [self._join_server] if self._join_server else []
+        return [*super()._servers(), *joining]
 
     # --- validation --------------------------------------------------------------------------
 
@@ -339,7 +378,13 @@ def _is_paused(policy: Policy, record: ControllerRecord) -> bool:
 
 
 def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent) -> None:
-    """Keep an event, and the controller that it tells of."""
+    """Keep an event, and the controller that it tells of.
+
+    Whom it admitted a regional controller also tells with each snapshot: nothing, if we know.
+    """
+    known = tx.controller(event.subject) if event.event_type == _ADMISSION else None
+    if known is not None and known.validated_at == event.at:
+        return
     tx.append_event(
         NewEvent(
             event_type=event.event_type,

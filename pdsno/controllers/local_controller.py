@@ -50,7 +50,7 @@ from pdsno.domain.messages import (
 )
 from pdsno.domain.observations import Authority
 from pdsno.domain.policy import is_inside
-from pdsno.domain.ports import NIB
+from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import snapshot_of
 from pdsno.southbound.credentials import Credentials
 
@@ -327,20 +327,12 @@ class LocalController(MemberController):
                 recipient_id=self._recipient_id(),
             )
             transports: list[DurableTransport] = [mqtt, *self._rest_transports()]
-            self._relay = OutboxRelay(
-                self.nib_store,
-                transports,
-                self._ask_parent,
-                on_snapshot_needed=self._queue_snapshot,
-            )
-            self._relay.start()
+            self._relay = self._new_relay(transports)
         return self._relay
 
-    def _queue_snapshot(self) -> None:
-        """The parent lost what it had confirmed: tell it everything anew."""
-        with self.nib_store.transaction() as tx:
-            for part in snapshot_of(tx, self.region or "", self.controller_id, datetime.now(UTC)):
-                tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part))
+    def _enqueue_snapshot(self, tx: NIBTransaction) -> None:
+        for part in snapshot_of(tx, self.region or "", self.controller_id, datetime.now(UTC)):
+            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part))
 
     # --- what comes down ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import structlog
 
 from pdsno.communication.payloads import read
 from pdsno.controllers.children import Children
+from pdsno.controllers.stream_intake import StreamIntake
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import ConflictError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
@@ -18,10 +19,8 @@ from pdsno.domain.messages import (
     PolicyUpdate,
     Reply,
     Status,
-    StreamTail,
 )
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.intake.inbox import Intake, take_in
 from pdsno.policy.distribute import is_news
 
 log = structlog.get_logger()
@@ -41,6 +40,7 @@ class Parenting:
         self._own_status = own_status
         self._policy_for = policy_for
         self.children = Children()
+        self.streams = StreamIntake(nib)
 
     def child(self, message: Message, role: Role) -> ControllerRecord:
         """Return who sent a message, if it is an active controller of this role.
@@ -63,11 +63,7 @@ class Parenting:
         if message.topic is not None:
             return None
         tails = tuple(
-            StreamTail(
-                stream_id=tail.stream_id,
-                seq=self._nib.applied_seq(message.sender_id, tail.stream_id),
-            )
-            for tail in status.streams
+            self.streams.position(message.sender_id, tail.stream_id) for tail in status.streams
         )
         policy = self._policy_for(child) if child else None
         if policy and not is_news(policy, status.policy_epoch, status.policy_version):
@@ -88,15 +84,7 @@ class Parenting:
         is_snapshot: bool = False,
     ) -> Reply:
         """Apply a durable message once and in order; the reply says how far the stream is."""
-        intake, tail = take_in(self._nib, message, apply, is_snapshot=is_snapshot)
-        if intake is not Intake.APPLIED:
-            log.info(
-                "durable_message_skipped",
-                why=intake.value,
-                sender_id=message.sender_id,
-                seq=message.seq,
-                applied_seq=tail.seq,
-            )
+        tail = self.streams.take_in(message, apply, is_snapshot=is_snapshot)
         answer = replace(self._own_status(), streams=(tail,))
         return Reply(message_type=MessageType.STATUS, payload=jsonable(answer))
 

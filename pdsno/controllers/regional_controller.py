@@ -10,7 +10,6 @@ from pdsno.communication import topics
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.payloads import read
-from pdsno.communication.relay import OutboxRelay
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import Options
 from pdsno.controllers.child_calls import ChildCalls
@@ -181,11 +180,12 @@ class RegionalController(MemberController):
         if self._relay is not None:
             self._relay.wake()
 
-    def _queue_snapshot(self) -> None:
-        """The global controller lost what it had confirmed: tell it everything anew."""
-        with self.nib_store.transaction() as tx:
-            for part in snapshot_of(tx, self.region or "", "", datetime.now(UTC)):
-                tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
+    def _enqueue_snapshot(self, tx: NIBTransaction) -> None:
+        """Tell the global controller anew what we have, and whom we admitted."""
+        for part in snapshot_of(tx, self.region or "", "", datetime.now(UTC)):
+            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
+        for record in tx.controllers(role=Role.LOCAL, region=self.region):
+            self._queue_admission(tx, record)
 
     # --- what comes down ---------------------------------------------------------------------
 
@@ -343,13 +343,7 @@ class RegionalController(MemberController):
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
         if self.options.parent is not None:
-            self._relay = OutboxRelay(
-                self.nib_store,
-                self._rest_transports(),
-                self._ask_parent,
-                on_snapshot_needed=self._queue_snapshot,
-            )
-            self._relay.start()
+            self._relay = self._new_relay(self._rest_transports())
         return [*super()._build_loops(), publish, push]
 
     def close(self) -> None:
