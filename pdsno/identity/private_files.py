@@ -42,7 +42,8 @@ def _check_privacy(path: Path, status: os.stat_result, what: str) -> None:
     if stat.S_IMODE(status.st_mode) & 0o077:
         mode = stat.S_IMODE(status.st_mode)
         raise OperationError(f"others can read {what} {path} (mode {mode:04o}): chmod 600 {path}")
-    if path.parent.stat().st_mode & stat.S_IWOTH:
+    folder = path.parent.stat().st_mode
+    if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
         raise OperationError(f"others can replace {what} {path}: chmod o-w {path.parent}")
 
 
@@ -66,13 +67,25 @@ def create_private(path: Path, content: bytes) -> bool:
 def replace_private(path: Path, content: bytes) -> None:
     """Put a file of mode 0600 in place of what was there: after a crash it is the old or the new.
 
-    Raises OSError.
+    It belongs to the folder's owner, also when root writes it by a command. Raises OSError.
     """
     draft = _draft(path, content)
     try:
+        folder = path.parent.stat()
+        if os.geteuid() == 0 != folder.st_uid:
+            os.chown(draft, folder.st_uid, folder.st_gid)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def export_private(path: Path, content: bytes) -> None:
+    """Write a new file of mode 0600 straight away, on media that know no links as well.
+
+    The folder must be there, the file not. Raises OSError; a file half written is removed.
+    """
+    _write_new(path, content)
     _flush_folder(path.parent)
 
 
@@ -86,16 +99,21 @@ def _draft(path: Path, content: bytes) -> Path:
     """Write a file beside `path`, flushed to the disk."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    _write_new(draft, content)
+    return draft
+
+
+def _write_new(path: Path, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
     try:
-        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    return draft
 
 
 def _flush_folder(folder: Path) -> None:

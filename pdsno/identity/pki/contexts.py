@@ -6,79 +6,65 @@ directory names.
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any
 
-from pdsno.domain.errors import LocalProtocolError, RemoteProtocolError
+from pdsno.domain.errors import RemoteProtocolError
 
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of openssl/x509_vfy.h
 _FLIGHTS = 4
 
 
-class PinnedContext(ssl.SSLContext):
-    """Trusts the roots it was given and no others; nobody can switch its checks off.
+class FollowingContext(ssl.SSLContext):
+    """Hands each handshake to the newest of a series of contexts, which nobody else can reach.
 
-    HTTP libraries do both to a context that is handed to them: they add the public CAs, or turn
-    verification off with a keyword.
+    So a renewal never changes a context while another thread shakes hands with it, which OpenSSL
+    does not allow; and what an HTTP library does to a context that it is given (adding the public
+    CAs, switching verification off by a keyword) has no effect.
     """
 
-    _is_sealed = False
+    _newest: Callable[[], ssl.SSLContext]
 
-    def load_verify_locations(self, *_: object, **__: object) -> NoReturn:
-        """Refuse: the roots were given when it was made."""
-        raise LocalProtocolError("this TLS context trusts PDSNO's roots only: add no others")
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's own
+        """Return a TLS socket of the newest context."""
+        return self._newest().wrap_socket(*args, **kwargs)
 
-    def load_default_certs(self, *_: object, **__: object) -> NoReturn:
-        """Refuse: the public CAs say nothing about controllers."""
-        self.load_verify_locations()
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 - ssl's own
+        """Return a TLS object, for asyncio, of the newest context."""
+        return self._newest().wrap_bio(*args, **kwargs)
 
-    def set_default_verify_paths(self) -> NoReturn:
-        """Refuse, for the same reason."""
-        self.load_verify_locations()
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if self._is_sealed and name in {"verify_mode", "check_hostname", "verify_flags"}:
-            if value != getattr(self, name):
-                raise LocalProtocolError(f"this TLS context's {name} is fixed")
-            return
-        super().__setattr__(name, value)
-
-    def trust(self, roots_pem: str) -> None:
-        """Trust these roots from now on, besides those of before."""
-        ssl.SSLContext.load_verify_locations(self, cadata=roots_pem)
-
-    def present(self, credential_pem: bytes) -> None:
-        """Show this certificate (private key and chain in PEM) in handshakes from now on."""
-        with _as_file(credential_pem) as path:
-            self.load_cert_chain(path)
-
-    def seal(self) -> None:
-        """Fix what it checks."""
-        self._is_sealed = True
+def following(newest: Callable[[], ssl.SSLContext]) -> FollowingContext:
+    """Return a context that follows; `newest` is asked at each handshake."""
+    model = newest()
+    context = FollowingContext(model.protocol)
+    context.check_hostname = model.check_hostname
+    context.verify_mode = model.verify_mode
+    context.minimum_version = model.minimum_version
+    context._newest = newest  # noqa: SLF001 - SSLContext's __new__ takes no further arguments
+    return context
 
 
 def server_context(
     credential_pem: bytes, roots_pem: str, *, requires_client: bool
-) -> PinnedContext:
+) -> ssl.SSLContext:
     """Return the context of a listener."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, roots_pem)
     context.verify_mode = ssl.CERT_REQUIRED if requires_client else ssl.CERT_NONE
     # A resumed session would not look at the client's certificate again.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
-    context.present(credential_pem)
-    context.seal()
+    _present(context, credential_pem)
     return context
 
 
-def client_context(credential_pem: bytes | None, roots_pem: str) -> PinnedContext:
+def client_context(credential_pem: bytes | None, roots_pem: str) -> ssl.SSLContext:
     """Return the context of a client; without a credential it shows none, as joiners do."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, roots_pem)
     context.hostname_checks_common_name = False
     if credential_pem is not None:
-        context.present(credential_pem)
-    context.seal()
+        _present(context, credential_pem)
     return context
 
 
@@ -89,15 +75,13 @@ def check_handshake(credential_pem: bytes, roots_pem: str, server_name: str) -> 
     Raises RemoteProtocolError with OpenSSL's reason.
     """
     try:
-        sides = (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT)
-        contexts = [_context(side, roots_pem) for side in sides]
-        for context in contexts:
-            context.verify_mode = ssl.CERT_REQUIRED
+        accepting = server_context(credential_pem, roots_pem, requires_client=True)
+        connecting = client_context(credential_pem, roots_pem)
+        for context in (accepting, connecting):
             context.verify_flags = ssl.VerifyFlags(context.verify_flags | _NO_CHECK_TIME)
-            context.present(credential_pem)
         to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-        server = contexts[0].wrap_bio(to_server, to_client, server_side=True)
-        client = contexts[1].wrap_bio(to_client, to_server, server_hostname=server_name)
+        server = accepting.wrap_bio(to_server, to_client, server_side=True)
+        client = connecting.wrap_bio(to_client, to_server, server_hostname=server_name)
         _shake_hands(client, server)
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or str(error)
@@ -117,12 +101,18 @@ def _shake_hands(client: ssl.SSLObject, server: ssl.SSLObject) -> None:
         raise ssl.SSLError("the handshake came to no end")
 
 
-def _context(side: int, roots_pem: str) -> PinnedContext:
-    context = PinnedContext(side)
+def _context(side: int, roots_pem: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.trust(roots_pem)
+    context.load_verify_locations(cadata=roots_pem)
     return context
+
+
+def _present(context: ssl.SSLContext, credential_pem: bytes) -> None:
+    """Let it show a certificate: private key and chain in PEM."""
+    with _as_file(credential_pem) as path:
+        context.load_cert_chain(path)
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """A controller's side of TLS: its certificate on disk, and contexts that follow renewals."""
 
+import ssl
 import threading
-import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pdsno.domain.errors import OperationError, RemoteProtocolError
+from pdsno.domain.errors import OperationError, RefusedError, RemoteProtocolError
 from pdsno.domain.peers import PeerIdentity, server_name
 from pdsno.identity.pki import contexts
 from pdsno.identity.pki.certificates import to_pem
@@ -22,11 +23,13 @@ _REMEDY = "restore it from a backup, or remove it and join again with a new toke
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Held:
-    """All that belongs together, replaced at once."""
+    """All that belongs together, replaced at once; `listeners` by whether clients need one."""
 
     credential: Credential
     roots_pem: str
     identity: PeerIdentity
+    client: ssl.SSLContext
+    listeners: Mapping[bool, ssl.SSLContext]
 
 
 class TlsIdentity:
@@ -38,7 +41,6 @@ class TlsIdentity:
     def __init__(self, directory: Path) -> None:
         self._folder = CredentialFolder(directory, "tls", remedy=_REMEDY)
         self._lock = threading.RLock()
-        self._contexts: weakref.WeakSet[contexts.PinnedContext] = weakref.WeakSet()
         self._held = self._load()
 
     # --- what we are ---------------------------------------------------------------------------
@@ -129,30 +131,20 @@ class TlsIdentity:
                 )
             name = server_name(identity.controller_id, identity.region)
             contexts.check_handshake(credential.to_pem(), trusted, name)
+            held = _hold(credential, trusted, identity)
             self._folder.keep(credential, trusted if roots_pem is not None else None)
-            self._held = _Held(credential=credential, roots_pem=trusted, identity=identity)
-            for context in self._contexts:
-                context.trust(trusted)
-                context.present(credential.to_pem())
+            self._held = held
         return identity
 
     # --- using it ------------------------------------------------------------------------------
 
-    def server_context(self, *, requires_client: bool) -> contexts.PinnedContext:
+    def server_context(self, *, requires_client: bool) -> ssl.SSLContext:
         """Return a listener's context; see `pdsno.domain.ports.TransportSecurity`."""
-        with self._lock:
-            held = self._must_hold()
-            return self._followed(
-                contexts.server_context(
-                    held.credential.to_pem(), held.roots_pem, requires_client=requires_client
-                )
-            )
+        return contexts.following(lambda: self._must_hold().listeners[requires_client])
 
-    def client_context(self) -> contexts.PinnedContext:
+    def client_context(self) -> ssl.SSLContext:
         """Return a client's context; see `pdsno.domain.ports.TransportSecurity`."""
-        with self._lock:
-            held = self._must_hold()
-            return self._followed(contexts.client_context(held.credential.to_pem(), held.roots_pem))
+        return contexts.following(lambda: self._must_hold().client)
 
     def peer(self, certificate: bytes) -> PeerIdentity:
         """Return who a certificate (DER, verified by TLS) is of.
@@ -163,22 +155,38 @@ class TlsIdentity:
 
     # --- within --------------------------------------------------------------------------------
 
-    def _followed(self, context: contexts.PinnedContext) -> contexts.PinnedContext:
-        self._contexts.add(context)
-        return context
-
     def _load(self) -> _Held | None:
         credential, roots_pem = self._folder.load(), self._folder.roots()
         if credential is None:
             return None
         if roots_pem is None:
             raise OperationError(f"{self._folder.roots_path} is missing: {_REMEDY}")
-        return _Held(credential=credential, roots_pem=roots_pem, identity=_identity(credential))
+        try:
+            return _hold(credential, roots_pem, _identity(credential))
+        except (RefusedError, ssl.SSLError) as error:
+            detail = f"{self._folder.path} holds no certificate of a controller: {_REMEDY}"
+            raise OperationError(detail) from error
 
     def _must_hold(self) -> _Held:
         if self._held is None:
             raise OperationError("this controller has no certificate yet: join first")
         return self._held
+
+
+def _hold(credential: Credential, roots_pem: str, identity: PeerIdentity) -> _Held:
+    pem = credential.to_pem()
+    return _Held(
+        credential=credential,
+        roots_pem=roots_pem,
+        identity=identity,
+        client=contexts.client_context(pem, roots_pem),
+        listeners={
+            requires_client: contexts.server_context(
+                pem, roots_pem, requires_client=requires_client
+            )
+            for requires_client in (True, False)
+        },
+    )
 
 
 def _identity(credential: Credential) -> PeerIdentity:

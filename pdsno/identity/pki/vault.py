@@ -18,7 +18,7 @@ from pdsno.identity.pki.renewal import AUTHORITY_FRACTION, renewal_due_at
 from pdsno.identity.pki.requests import key_from_pem, key_to_pem, make_request, new_key
 from pdsno.identity.pki.roots import fingerprints, load_certificates
 from pdsno.identity.pki.tls_identity import TlsIdentity
-from pdsno.identity.private_files import create_private, read_private, remove_private
+from pdsno.identity.private_files import export_private, read_private, remove_private
 
 __all__ = ["AuthorityVault", "TlsIdentity"]
 
@@ -179,12 +179,7 @@ class AuthorityVault:
             content = _read_root_file(self.root_key_file)
             if target.resolve().is_relative_to(self.root_key_file.parent.resolve()):
                 raise OperationError(f"{target} is inside the state directory: name another place")
-            try:
-                create_private(target, content)
-            except OSError as error:
-                raise OperationError(f"cannot write {target}: {error.strerror}") from error
-            if _read_root_file(target) != content:
-                raise OperationError(f"{target} exists and holds something else: name a new file")
+            _export(target, content)
             try:
                 remove_private(self.root_key_file)
             except OSError as error:
@@ -254,6 +249,25 @@ def _check_issues(authority: Authority) -> None:
     )
     credential = key_to_pem(key) + issued.chain_pem.encode()
     contexts.check_handshake(credential, authority.roots_pem, server_name(who, region))
+
+
+def _export(target: Path, content: bytes) -> None:
+    """Write the root's key to a new file and read it back; one that holds it already is fine."""
+    is_new = True
+    try:
+        export_private(target, content)
+    except FileExistsError:
+        is_new = False
+    except OSError as error:
+        raise OperationError(f"cannot write {target}: {error.strerror}") from error
+    try:
+        is_whole = _read_root_file(target) == content
+    except OperationError:
+        if is_new:
+            target.unlink(missing_ok=True)
+        raise
+    if not is_whole:
+        raise OperationError(f"{target} exists and holds something else: name a new file")
 
 
 def _read_root_file(path: Path) -> bytes:
