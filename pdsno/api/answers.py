@@ -274,6 +274,13 @@ def cycle_item(record: CycleRecord) -> CycleItem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HealthStatus:
+    """The controller answers and its NIB can be read: all that is said without a token."""
+
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HealthAnswer:
     """The controller answers and its NIB can be read; `health` holds what else it says."""
 

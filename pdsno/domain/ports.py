@@ -139,9 +139,17 @@ class NIBReader(Protocol):
         """Return every device ordered by device_id (rules that need the whole picture)."""
 
     def interfaces(
-        self, *, device_id: str | None = ..., limit: int = ..., after: str | None = ...
+        self,
+        *,
+        device_id: str | None = ...,
+        region: str | None = ...,
+        limit: int = ...,
+        after: str | None = ...,
     ) -> Page[DeviceInterface]:
-        """Return interfaces ordered by (device_id, name); `after` is opaque."""
+        """Return interfaces ordered by (device_id, name); `after` is opaque.
+
+        `region` is that of the device.
+        """
 
     def endpoints(
         self, where: EndpointFilter = ..., *, limit: int = ..., after: str | None = ...
@@ -161,10 +169,11 @@ class NIBReader(Protocol):
         *,
         device_id: str | None = ...,
         status: LinkStatus | None = ...,
+        region: str | None = ...,
         limit: int = ...,
         after: str | None = ...,
     ) -> Page[Link]:
-        """Return links ordered by link_id."""
+        """Return links ordered by link_id; `region` is that of a device at one end at least."""
 
     def controllers(
         self, *, role: Role | None = ..., region: str | None = ...

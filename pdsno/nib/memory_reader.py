@@ -86,7 +86,12 @@ class MemoryReader:
         return _in_order(self._state.devices)
 
     def interfaces(
-        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+        self,
+        *,
+        device_id: str | None = None,
+        region: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
     ) -> Page[DeviceInterface]:
         limit = check_limit(limit)
         place = interface_place(after) if after is not None else None
@@ -96,7 +101,7 @@ class MemoryReader:
                 device_id=device.device_id, device=device.name, region=device.region, interface=i
             )
             for device in self.all_devices()
-            if only is None or device.device_id == only
+            if only in (None, device.device_id) and region in (None, device.region)
             for i in device.interfaces
             if place is None or (device.device_id, i.name) > place
         ]
@@ -141,6 +146,7 @@ class MemoryReader:
         *,
         device_id: str | None = None,
         status: LinkStatus | None = None,
+        region: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[Link]:
@@ -152,9 +158,14 @@ class MemoryReader:
             for key in sorted(_after(held, after))
             if (only is None or only in (held[key].a.device_id, held[key].b.device_id))
             and (status is None or held[key].status is status)
+            and (region is None or self._touches(held[key], region))
         ]
         items = tuple(found[:limit])
         return Page(items=items, next_after=items[-1].link_id if len(found) > limit else None)
+
+    def _touches(self, link: Link, region: str) -> bool:
+        ends = (self._state.devices.get(end.device_id or "") for end in (link.a, link.b))
+        return any(device is not None and device.region == region for device in ends)
 
     def controllers(
         self, *, role: Role | None = None, region: str | None = None

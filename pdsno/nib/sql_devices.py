@@ -81,7 +81,7 @@ def like_pattern(text: str) -> str:
 
 
 @cache
-def interface_page(*, of_one: bool, after: bool) -> Select[tuple[object, ...]]:
+def interface_page(*, of_one: bool, in_region: bool, after: bool) -> Select[tuple[object, ...]]:
     """Return the statement of one page of interfaces together with name and region."""
     ordered = (interfaces.c.device_id, interfaces.c.name)
     statement = select(
@@ -89,6 +89,8 @@ def interface_page(*, of_one: bool, after: bool) -> Select[tuple[object, ...]]:
     ).join_from(interfaces, devices)
     if of_one:
         statement = statement.where(interfaces.c.device_id == _ID)
+    if in_region:
+        statement = statement.where(devices.c.region == bindparam("region"))
     if after:
         place = bindparam("after_device_id", type_=Text), bindparam("after_name", type_=Text)
         statement = statement.where(tuple_(*ordered) > tuple_(*place))

@@ -93,16 +93,21 @@ class SQLReader:
         return _devices(rows, self._session.rows(sql_devices.ALL_INTERFACES))
 
     def interfaces(
-        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+        self,
+        *,
+        device_id: str | None = None,
+        region: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
     ) -> Page[DeviceInterface]:
         limit = check_limit(limit)
-        params: dict[str, Any] = {"limit": limit + 1}
+        params = _given(limit=limit + 1, region=region)
         if device_id is not None:
             params["device_id"] = self._resolved(device_id)
         if after is not None:
             params["after_device_id"], params["after_name"] = interface_place(after)
         statement = sql_devices.interface_page(
-            of_one=device_id is not None, after=after is not None
+            of_one=device_id is not None, in_region=region is not None, after=after is not None
         )
         rows = self._session.rows(statement, params)
         found = tuple(
@@ -167,13 +172,16 @@ class SQLReader:
         *,
         device_id: str | None = None,
         status: LinkStatus | None = None,
+        region: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[Link]:
         limit = check_limit(limit)
         if device_id is not None:
             device_id = self._resolved(device_id)
-        params = _given(device_id=device_id, status=status and status.value, after=after)
+        params = _given(
+            device_id=device_id, status=status and status.value, region=region, after=after
+        )
         statement = sql_records.link_page(frozenset(params))
         rows = self._session.rows(statement, params | {"limit": limit + 1})
         found = tuple(codec.link_of(row) for row in rows[:limit])

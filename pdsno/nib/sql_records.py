@@ -94,11 +94,13 @@ def listing(table: Table, names: frozenset[str]) -> Select[tuple[object, ...]]:
 
 @cache
 def link_page(names: frozenset[str]) -> Select[tuple[object, ...]]:
-    """Return the statement of one page of links; `names` of `device_id`, `status`, `after`."""
+    """Return the statement of one page of links; `names` are of the conditions."""
     device_id: BindParameter[Any] = bindparam("device_id")
+    of_region = select(devices.c.device_id).where(devices.c.region == bindparam("region"))
     conditions = {
         "device_id": or_(links.c.a_device_id == device_id, links.c.b_device_id == device_id),
         "status": links.c.status == bindparam("status"),
+        "region": or_(links.c.a_device_id.in_(of_region), links.c.b_device_id.in_(of_region)),
         "after": links.c.link_id > bindparam("after"),
     }
     wanted = [conditions[name] for name in sorted(names)]

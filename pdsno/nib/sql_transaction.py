@@ -20,6 +20,7 @@ from pdsno.domain.entities import (
     Event,
     JoinTokenRecord,
     Link,
+    LinkStatus,
     NewEvent,
     OutboxRow,
 )
@@ -82,10 +83,29 @@ class SQLTransaction(SQLReader):
         return super().counts()
 
     def interfaces(
-        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+        self,
+        *,
+        device_id: str | None = None,
+        region: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
     ) -> Page[DeviceInterface]:
         self._batch.flush()
-        return super().interfaces(device_id=device_id, limit=limit, after=after)
+        return super().interfaces(device_id=device_id, region=region, limit=limit, after=after)
+
+    def links(
+        self,
+        *,
+        device_id: str | None = None,
+        status: LinkStatus | None = None,
+        region: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[Link]:
+        self._batch.flush()
+        return super().links(
+            device_id=device_id, status=status, region=region, limit=limit, after=after
+        )
 
     def events(
         self,

@@ -108,10 +108,15 @@ class NIBStore:
             return reader.all_devices()
 
     def interfaces(
-        self, *, device_id: str | None = None, limit: int = PAGE, after: str | None = None
+        self,
+        *,
+        device_id: str | None = None,
+        region: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
     ) -> Page[DeviceInterface]:
         with self.reading() as reader:
-            return reader.interfaces(device_id=device_id, limit=limit, after=after)
+            return reader.interfaces(device_id=device_id, region=region, limit=limit, after=after)
 
     def endpoints(
         self,
@@ -138,11 +143,14 @@ class NIBStore:
         *,
         device_id: str | None = None,
         status: LinkStatus | None = None,
+        region: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[Link]:
         with self.reading() as reader:
-            return reader.links(device_id=device_id, status=status, limit=limit, after=after)
+            return reader.links(
+                device_id=device_id, status=status, region=region, limit=limit, after=after
+            )
 
     def controllers(
         self, *, role: Role | None = None, region: str | None = None

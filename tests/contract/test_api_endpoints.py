@@ -218,4 +218,4 @@ def test_a_scrape_shows_what_the_nib_holds(api: Api, nib: NIBStore) -> None:
 
 def test_a_nib_that_cannot_be_read_is_no_scrape_of_zeroes(api: Api, nib: NIBStore) -> None:
     nib.close()
-    api.problem("/metrics", 500)
+    assert "NIB cannot be read" in api.problem("/metrics", 503)

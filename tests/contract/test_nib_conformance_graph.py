@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,6 +206,42 @@ def test_links_are_replaced_as_a_whole(nib: NIBStore) -> None:
 
 
 # --- numbers ---------------------------------------------------------------------------------
+
+
+def test_links_of_a_region_have_an_end_there(nib: NIBStore) -> None:
+    put(nib, device("1", region="A"), device("2", region="A"), device("3", region="B"))
+    inside, border = link("l1", "1", "2"), link("l2", "2", "3")
+    abroad, edge = link("l3", "3", None), link("l4", None, "1")
+    with nib.transaction() as tx:
+        tx.replace_links([inside, border, abroad, edge])
+        tx.put_device(device("4", region="C"), expected_version=None)
+        tx.replace_links([inside, border, abroad, edge, link("l5", "4", "3")])
+        assert [one.link_id for one in tx.links(region="C").items] == ["l5"]
+        tx.replace_links([inside, border, abroad, edge])
+    assert nib.links(region="A").items == (inside, border, edge)
+    assert nib.links(region="B").items == (border, abroad)
+    assert nib.links(region="B", device_id="2").items == (border,)
+    assert nib.links(region="A", limit=1, after="l1").items == (border,)
+    assert nib.links(region="a").items == ()
+
+
+def test_interfaces_of_a_region_are_those_of_its_devices(nib: NIBStore) -> None:
+    two = (Interface(name="eth1"), Interface(name="eth2"))
+    put(
+        nib,
+        device("1", region="A", interfaces=two),
+        device("2", region="B", interfaces=two),
+        device("3", region="A", interfaces=two),
+    )
+
+    def found(**asked: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - whatever interfaces() takes
+        return [(i.device_id, i.interface.name) for i in nib.interfaces(**asked).items]
+
+    assert found(region="A") == [("1", "eth1"), ("1", "eth2"), ("3", "eth1"), ("3", "eth2")]
+    assert found(region="B") == [("2", "eth1"), ("2", "eth2")]
+    assert found(region="A", device_id="2") == []
+    first = nib.interfaces(region="A", limit=3)
+    assert found(region="A", after=first.next_after) == [("3", "eth2")]
 
 
 def test_a_nib_tells_how_much_it_holds(nib: NIBStore) -> None:

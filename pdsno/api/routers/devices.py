@@ -15,9 +15,10 @@ from pdsno.api.answers import (
     json_response,
 )
 from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
-from pdsno.domain.ports import NIB, DeviceFilter
+from pdsno.domain.ports import DeviceFilter
 
 _LISTING = TypeAdapter(Listing[DeviceItem])
 _DETAIL = TypeAdapter(DeviceDetail)
@@ -48,14 +49,16 @@ class DeviceQuery(ListQuery):
         return DeviceFilter(**{name: getattr(self, name) for name in _FILTERS})
 
 
-def router(nib: NIB) -> APIRouter:
+def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/devices`."""
     routes = APIRouter(prefix="/devices", tags=["devices"])
 
     @routes.get("", response_model=Listing[DeviceItem])
-    def list_devices(query: Annotated[DeviceQuery, Query()]) -> Response:
+    def list_devices(
+        query: Annotated[DeviceQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """Devices in order of their IDs, which is the order in which they were first seen."""
-        page = nib.devices(query.where(), limit=query.limit, after=query.place())
+        page = view.devices(query.where(), limit=query.limit, after=query.place())
         items = tuple(device_item(device) for device in page.items)
         answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
         return json_response(_LISTING, answer)
@@ -63,9 +66,10 @@ def router(nib: NIB) -> APIRouter:
     @routes.get("/{device_id}", response_model=DeviceDetail, dependencies=[Depends(no_parameters)])
     def get_device(
         device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """One device. An ID that was merged away shows the device that absorbed it."""
-        device = nib.device(device_id)
+        device = view.device(device_id)
         if device is None:
             raise NotFoundError(f"there is no device {device_id}")
         return json_response(_DETAIL, device_detail(device))

@@ -15,13 +15,13 @@ from pdsno.api.answers import (
     json_response,
 )
 from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.errors import NotFoundError
-from pdsno.domain.ports import NIB, EndpointFilter
+from pdsno.domain.ports import EndpointFilter
 
 _LISTING = TypeAdapter(Listing[EndpointItem])
 _DETAIL = TypeAdapter(EndpointDetail)
 _FILTERS = tuple(f.name for f in fields(EndpointFilter))
-_MOST_SIGHTINGS = 1000
 _LARGEST_VLAN = 4094
 
 
@@ -51,14 +51,16 @@ class EndpointQuery(ListQuery):
         return EndpointFilter(**{name: getattr(self, name) for name in _FILTERS})
 
 
-def router(nib: NIB) -> APIRouter:
+def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/endpoints`."""
     routes = APIRouter(prefix="/endpoints", tags=["endpoints"])
 
     @routes.get("", response_model=Listing[EndpointItem])
-    def list_endpoints(query: Annotated[EndpointQuery, Query()]) -> Response:
+    def list_endpoints(
+        query: Annotated[EndpointQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """Endpoints in order of their IDs, which is no order that means anything."""
-        page = nib.endpoints(query.where(), limit=query.limit, after=query.place())
+        page = view.endpoints(query.where(), limit=query.limit, after=query.place())
         items = tuple(endpoint_item(endpoint) for endpoint in page.items)
         answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
         return json_response(_LISTING, answer)
@@ -68,12 +70,12 @@ def router(nib: NIB) -> APIRouter:
     )
     def get_endpoint(
         endpoint_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """One endpoint, with its addresses and places of the past, the latest first."""
-        endpoint = nib.endpoints_by_id([endpoint_id]).get(endpoint_id)
-        if endpoint is None:
+        found = view.endpoint(endpoint_id)
+        if found is None:
             raise NotFoundError(f"there is no endpoint {endpoint_id}")
-        sightings = nib.endpoint_sightings(endpoint_id, limit=_MOST_SIGHTINGS)
-        return json_response(_DETAIL, endpoint_detail(endpoint, sightings))
+        return json_response(_DETAIL, endpoint_detail(*found))
 
     return routes

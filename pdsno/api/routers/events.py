@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import Listing, json_response
 from pdsno.api.queries import ListQuery, Text
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import Event
 from pdsno.domain.errors import InputError
-from pdsno.domain.ports import NIB
 
 _LISTING = TypeAdapter(Listing[Event])
 _LARGEST_SEQ = 2**63 - 1
@@ -34,14 +34,16 @@ class EventQuery(ListQuery):
         return int(place)
 
 
-def router(nib: NIB) -> APIRouter:
+def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/events`."""
     routes = APIRouter(prefix="/events", tags=["events"])
 
     @routes.get("", response_model=Listing[Event])
-    def list_events(query: Annotated[EventQuery, Query()]) -> Response:
+    def list_events(
+        query: Annotated[EventQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """Events in order of seq, or the newest first. To follow the log: `after=` the last seq."""
-        found = _read(nib, query)
+        found = _read(view, query)
         page = found[: query.limit]
         last = str(page[-1].seq) if len(found) > query.limit else None
         return json_response(_LISTING, Listing(items=page, next_cursor=query.cursor_to(last)))
@@ -49,13 +51,13 @@ def router(nib: NIB) -> APIRouter:
     return routes
 
 
-def _read(nib: NIB, query: EventQuery) -> tuple[Event, ...]:
+def _read(view: View, query: EventQuery) -> tuple[Event, ...]:
     """Return one event more than the page takes, if there is one."""
     start = query.start()
     if start is None:
         # For the newest first `after` is where to end, and there is no bound to begin with.
         start = 0 if query.newest_first else query.after
-    found = nib.events(
+    found = view.events(
         after_seq=start,
         limit=query.limit + 1,
         event_type=query.type,

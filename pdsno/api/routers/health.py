@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
-from pdsno.api.answers import HealthAnswer, json_response
+from pdsno.api.answers import HealthAnswer, HealthStatus, json_response
 from pdsno.api.info import ControllerInfo
 from pdsno.api.problems import response_of
 from pdsno.api.queries import no_parameters
@@ -18,21 +19,33 @@ from pdsno.domain.ports import NIB
 log = structlog.get_logger()
 
 _ANSWER = TypeAdapter(HealthAnswer)
+_STATUS = TypeAdapter(HealthStatus)
+_ALSO_WITHOUT_TOKEN: dict[str, Any] = {"security": [{}]}
 
 
 def router(nib: NIB, controller: Callable[[], ControllerInfo]) -> APIRouter:
     """Return the routes of `/health`."""
     routes = APIRouter(prefix="/health", tags=["health"])
 
-    @routes.get("", response_model=HealthAnswer, dependencies=[Depends(no_parameters)])
-    def get_health() -> Response:
-        """The controller's own state. 503 if its NIB cannot be read."""
+    @routes.get(
+        "",
+        response_model=HealthAnswer | HealthStatus,
+        dependencies=[Depends(no_parameters)],
+        openapi_extra=_ALSO_WITHOUT_TOKEN,
+    )
+    def get_health(request: Request) -> Response:
+        """The controller's own state; without a token `status` alone.
+
+        503 if its NIB cannot be read.
+        """
         try:
             nib.outbox_tail()
             info = controller()
         except OperationError as error:
             log.warning("nib_unreadable", error=str(error))
             return response_of(Problem(status=503, detail="the NIB cannot be read: see the log"))
+        if request.state.operator is None:
+            return json_response(_STATUS, HealthStatus(status="ok"))
         return json_response(_ANSWER, _answer(info))
 
     return routes

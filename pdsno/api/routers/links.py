@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import Listing, json_response
 from pdsno.api.queries import ListQuery, Text
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import Link, LinkStatus
-from pdsno.domain.ports import NIB
 
 _LISTING = TypeAdapter(Listing[Link])
 
@@ -20,14 +20,16 @@ class LinkQuery(ListQuery):
     status: LinkStatus | None = None
 
 
-def router(nib: NIB) -> APIRouter:
+def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/links`."""
     routes = APIRouter(prefix="/links", tags=["links"])
 
     @routes.get("", response_model=Listing[Link])
-    def list_links(query: Annotated[LinkQuery, Query()]) -> Response:
+    def list_links(
+        query: Annotated[LinkQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """Links in order of their IDs."""
-        page = nib.links(
+        page = view.links(
             device_id=query.device_id,
             status=query.status,
             limit=query.limit,

@@ -1,9 +1,12 @@
 """`/metrics`: numbers for Prometheus, at the path where it looks by default."""
 
+from typing import Annotated
+
 from fastapi import APIRouter, Depends, Response
 
 from pdsno.api.metrics import CONTENT_TYPE, Metrics
 from pdsno.api.queries import no_parameters
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.ports import NIB
 
 _EXAMPLE = 'pdsno_devices{status="active"} 12.0\n'
@@ -13,7 +16,7 @@ _TEXT = {
 }
 
 
-def router(nib: NIB) -> APIRouter:
+def router(nib: NIB, view_of: ViewOf) -> APIRouter:
     """Return the route of `/metrics`."""
     routes = APIRouter(tags=["metrics"])
     metrics = Metrics(nib)
@@ -24,8 +27,12 @@ def router(nib: NIB) -> APIRouter:
         responses={200: _TEXT},
         dependencies=[Depends(no_parameters)],
     )
-    def get_metrics() -> Response:
-        """Devices, endpoints, links, waiting messages, and the newest discovery cycle."""
+    def get_metrics(view: Annotated[View, Depends(view_of)]) -> Response:
+        """Devices, endpoints, links, waiting messages, and the newest discovery cycle.
+
+        Numbers of all regions, so the token must be for all of them.
+        """
+        view.check_whole()
         return Response(content=metrics.text(), media_type=CONTENT_TYPE)
 
     return routes

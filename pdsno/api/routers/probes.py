@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -17,14 +17,12 @@ from pdsno.api.answers import (
     probe_items,
 )
 from pdsno.api.queries import IpOrPrefix, ListQuery, Text
+from pdsno.api.view import View, ViewOf
 from pdsno.domain.errors import InputError, NotFoundError
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.ports import NIB
 
 _LISTING = TypeAdapter(ProbeListing)
 _CYCLES = TypeAdapter(Listing[CycleItem])
-_ALL_CYCLES = 100_000
-"""More than a policy may keep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,23 +68,27 @@ class CycleQuery(ListQuery):
     """The ledger has no filters: it is short."""
 
 
-def router(nib: NIB) -> APIRouter:
+def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/probes`."""
     routes = APIRouter(prefix="/probes", tags=["probes"])
 
     @routes.get("", response_model=ProbeListing)
-    def list_probes(query: Annotated[ProbeQuery, Query()]) -> Response:
+    def list_probes(
+        query: Annotated[ProbeQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """Addresses in order, each with its probes and with one line for people."""
         start = query.start()
-        cycle_id, outcomes = nib.address_outcomes(start.cycle_id)
+        cycle_id, outcomes = view.outcomes(start.cycle_id)
         if cycle_id is None and start.cycle_id is not None:
             raise NotFoundError(f"the record of cycle {start.cycle_id!r} is not kept (any more)")
         return json_response(_LISTING, _page(query, cycle_id, outcomes, start.index))
 
     @routes.get("/cycles", response_model=Listing[CycleItem])
-    def list_cycles(query: Annotated[CycleQuery, Query()]) -> Response:
+    def list_cycles(
+        query: Annotated[CycleQuery, Query()], view: Annotated[View, Depends(view_of)]
+    ) -> Response:
         """The ledger: cycles that are kept, the newest first, each with who allowed what."""
-        rest = _cycles_after(query.place(), nib.cycles(limit=_ALL_CYCLES))
+        rest = _cycles_after(query.place(), view.cycles())
         page = rest[: query.limit]
         last = page[-1].cycle_id if len(rest) > query.limit else None
         items = tuple(cycle_item(record) for record in page)

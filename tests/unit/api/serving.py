@@ -12,14 +12,17 @@ import requests
 import structlog
 
 from pdsno.api import ControllerInfo, create_app, guard
+from pdsno.api.tokens import digest_of
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.entities import (
+    ApiTokenRecord,
     Attachment,
     ControllerRecord,
     Device,
     Endpoint,
     EndpointSighting,
     NewEvent,
+    OperatorRole,
 )
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import (
@@ -35,6 +38,7 @@ from pdsno.domain.observations import (
 from pdsno.domain.ports import NIB
 from pdsno.nib import NIBStore
 
+TOKEN = "pdsno_" + "served-token".ljust(43, "_")
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -124,7 +128,8 @@ def info(**health: object) -> ControllerInfo:
 def served(
     nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
 ) -> Iterator[Api]:
-    """Serve a NIB on a free port of loopback."""
+    """Serve a NIB on a free port of loopback; the session has a token that may see everything."""
+    put_token(nib, TOKEN)
     app = create_app(nib, controller=controller, host_names=host_names)
     runner = RestRunner(app, host="127.0.0.1", port=0)
     # A line a request would come after the answer, in the output of another test; and structlog's
@@ -142,11 +147,21 @@ def _running(runner: RestRunner) -> Iterator[Api]:
     runner.start()
     api = Api(url=f"http://127.0.0.1:{runner.port}")
     api.session.trust_env = False
+    api.session.headers["Authorization"] = f"Bearer {TOKEN}"
     try:
         yield api
     finally:
         api.session.close()
         runner.stop()
+
+
+def put_token(nib: NIB, token: str, **values: Any) -> ApiTokenRecord:  # noqa: ANN401 - any field
+    """Put a token that is good, unless told otherwise."""
+    default: dict[str, Any] = {"name": "tests", "role": OperatorRole.VIEWER, "created_at": NOW}
+    record = ApiTokenRecord(token_sha256=digest_of(token), **default | values)
+    with nib.transaction() as change:
+        change.put_api_token(record)
+    return record
 
 
 def put(nib: NIB, *devices: Device) -> None:
