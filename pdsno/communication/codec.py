@@ -13,7 +13,7 @@ from typing import Any
 
 from pdsno.communication import topics
 from pdsno.communication.payloads import read
-from pdsno.communication.replay import ReplayGuard
+from pdsno.communication.replay import MessageJournal, ReplayGuard
 from pdsno.communication.strict_json import parse_json
 from pdsno.domain.errors import (
     InputError,
@@ -26,10 +26,20 @@ from pdsno.domain.errors import (
 from pdsno.domain.identifiers import check_controller_id, new_message_id
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import BROADCAST, SCHEMA_VERSION, Message, MessageType
+from pdsno.domain.peers import Channel
 from pdsno.domain.ports import Signer, Verifier
 from pdsno.signing import b64decode
 
-__all__ = ["Draft", "ReplayGuard", "open_message", "parse_json", "read", "seal", "size_limit"]
+__all__ = [
+    "Draft",
+    "MessageJournal",
+    "ReplayGuard",
+    "open_message",
+    "parse_json",
+    "read",
+    "seal",
+    "size_limit",
+]
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """The largest message of any type; broker and servers are set up for it."""
@@ -53,6 +63,8 @@ STATE_TYPES = frozenset({MessageType.POLICY_UPDATE, MessageType.STATUS})
 
 _LARGE_TYPES = frozenset({MessageType.DISCOVERY_REPORT, MessageType.DISCOVERY_SUMMARY})
 _SMALL_BYTES = 1024 * 1024
+_STRANGERS_TYPES = frozenset({MessageType.VALIDATION_REQUEST, MessageType.CHALLENGE_RESPONSE})
+_STRANGERS_BYTES = 64 * 1024
 _TYP = "pdsno+jws"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MAX_SEQ = 2**53
@@ -74,6 +86,8 @@ class Draft:
 
 def size_limit(message_type: MessageType) -> int:
     """Return how many bytes a message of this type may have on the wire."""
+    if message_type in _STRANGERS_TYPES:
+        return _STRANGERS_BYTES
     return MAX_MESSAGE_BYTES if message_type in _LARGE_TYPES else _SMALL_BYTES
 
 
@@ -126,14 +140,15 @@ def open_message(
     *,
     recipient_id: str,
     topic: str | None = None,
+    channel: Channel | None = None,
     now: datetime | None = None,
 ) -> Message:
     """Return the message in these bytes after every check that needs no memory.
 
-    In this order: size and syntax, signature (and that the key is the sender's), recipient, age,
-    owner of the topic it came on (None: not by MQTT), syntax of the payload. Raises
-    RemoteProtocolError or RefusedError. Replays are a `ReplayGuard`'s to find, and those of
-    durable messages the inbox's; `is_replayable` tells which.
+    In this order: size and syntax, signature (and that the key is the sender's), that the sender
+    is who the connection belongs to (REST) or the topic (MQTT), recipient, age, syntax of the
+    payload. Raises RemoteProtocolError or RefusedError. Replays are a `ReplayGuard`'s to find, and
+    those of durable messages the inbox's; `is_replayable` tells which.
     """
     header = _header(raw)
     envelope = _envelope(header)
@@ -142,16 +157,12 @@ def open_message(
     content = verifier.verify(raw)
     if not content.is_trusted and envelope.message_type not in VALIDATION_TYPES:
         raise RefusedError(Refusal.UNKNOWN_KEY, f"no key is known for {envelope.sender_id}")
+    _check_carrier(envelope, content.key_id, topic, channel)
     if envelope.recipient_id not in (recipient_id, BROADCAST):
         raise RefusedError(
             Refusal.WRONG_RECIPIENT, f"meant for {envelope.recipient_id}, this is {recipient_id}"
         )
     _check_age(envelope, now or datetime.now(UTC), is_retainable=topic is not None)
-    owner = topics.owner_of(topic) if topic is not None else None
-    if owner is not None and owner != envelope.sender_id:
-        raise RefusedError(
-            Refusal.IDENTITY_MISMATCH, f"{envelope.sender_id} published on the topic of {owner}"
-        )
     payload = parse_json(content.payload, MAX_MESSAGE_BYTES)
     if not isinstance(payload, dict):
         raise RemoteProtocolError("the payload is not a JSON object")
@@ -169,7 +180,25 @@ def open_message(
         topic=topic,
         key_id=content.key_id,
         is_trusted=content.is_trusted,
+        channel=channel,
     )
+
+
+def _check_carrier(
+    envelope: Message, key_id: str, topic: str | None, channel: Channel | None
+) -> None:
+    """Refuse what one controller brings in the name, or by the key, of another."""
+    owner = topics.owner_of(topic) if topic is not None else None
+    if owner is not None and owner != envelope.sender_id:
+        raise RefusedError(
+            Refusal.IDENTITY_MISMATCH, f"{envelope.sender_id} published on the topic of {owner}"
+        )
+    peer = channel.peer if channel is not None else None
+    if peer is not None and (peer.controller_id, peer.key_id) != (envelope.sender_id, key_id):
+        raise RefusedError(
+            Refusal.IDENTITY_MISMATCH,
+            f"{envelope.sender_id} spoke on the connection of {peer.controller_id}",
+        )
 
 
 def is_replayable(message: Message) -> bool:

@@ -1,18 +1,15 @@
 """Messages to other controllers by REST: signed, retried, and the reply verified."""
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import structlog
-from requests.adapters import HTTPAdapter
 
 from pdsno.communication.backoff import jittered
 from pdsno.communication.codec import (
@@ -23,8 +20,11 @@ from pdsno.communication.codec import (
     parse_json,
     seal,
 )
-from pdsno.communication.embedding import choose_credentials, require_loopback
+from pdsno.communication.embedding import choose_credentials
+from pdsno.communication.http_peers import Peer, PeerBook, sound_url
+from pdsno.communication.http_tls import certificate_sha256, fetch_unverified
 from pdsno.communication.problems import error_of
+from pdsno.communication.tls_errors import explain, ssl_error_in
 from pdsno.domain.errors import (
     InputError,
     OperationError,
@@ -33,15 +33,15 @@ from pdsno.domain.errors import (
     RemoteProtocolError,
     TransientError,
 )
-from pdsno.domain.identifiers import check_controller_id, new_message_id
+from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.messages import Message, MessageType
-from pdsno.domain.ports import Signer, Verifier
+from pdsno.domain.peers import Channel
+from pdsno.domain.ports import Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 
 _CONNECT_TIMEOUT_S = 5.0
 _MOST_RETRY_AFTER_S = 30.0
-_POOL = 16
 _INFO_BYTES = 256 * 1024
 
 
@@ -59,17 +59,11 @@ class Health:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Peer:
-    controller_id: str
-    url: str
-    session: requests.Session
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Answer:
     status: int
     body: bytes
     retry_after_s: float | None
+    channel: Channel
 
 
 class _RetryableError(TransientError):
@@ -86,7 +80,11 @@ class ControllerHTTPClient:
     After a connection error, a 5xx or a 429 it tries again `retries` times, 1, 2, 4, … s later
     (± 20 %, or as late as the peer asks for). A message may therefore arrive more than once: each
     attempt has its own message_id, unless the message is durable, and the receiver's inbox knows
-    those. Built without signer and verifier it is in embedding mode: this machine only.
+    those.
+
+    With `tls` it speaks to https URLs only: it shows our certificate, the newest one, and expects
+    each controller's name in the certificate that it is shown. Without, it speaks to this machine
+    only; built without signer and verifier, it is in embedding mode.
     """
 
     def __init__(
@@ -97,43 +95,62 @@ class ControllerHTTPClient:
         retries: int = 3,
         timeout_s: float = 10.0,
         sleep: Callable[[float], object] = time.sleep,
+        tls: TransportSecurity | None = None,
     ) -> None:
         self._credentials = choose_credentials(signer, verifier)
         self._retries = retries
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._peers: dict[str, _Peer] = {}
+        self._peers = PeerBook(tls)
         self._guard = ReplayGuard()
 
-    def register_controller(self, controller_id: str, url: str) -> None:
-        """Tell where a controller listens; a new URL replaces the old. Raises InputError."""
-        check_controller_id(controller_id)
-        url = _check_url(url)
-        if self._credentials.is_embedded:
-            require_loopback(urlsplit(url).hostname or "")
-        with self._lock:
-            known = self._peers.get(controller_id)
-            if known is not None and known.url == url:
-                return
-            self._peers[controller_id] = _Peer(
-                controller_id=controller_id, url=url, session=_session()
-            )
-        if known is not None:
-            known.session.close()
+    def register_controller(
+        self, controller_id: str, url: str, *, region: str | None = None
+    ) -> None:
+        """Tell where a controller listens; a new URL replaces the old. Raises InputError.
+
+        `region` (None: global) is part of the name that its certificate must bear.
+        """
+        self._peers.register(controller_id, url, region)
+
+    @contextlib.contextmanager
+    def joining(self, roots_pem: str | bytes) -> Iterator["ControllerHTTPClient"]:
+        """Lend a second client for the join listener of a validator.
+
+        It trusts these roots only, shows no certificate, and signs and verifies as this one does.
+        """
+        client = ControllerHTTPClient(
+            signer=self._credentials.signer,
+            verifier=self._credentials.verifier,
+            retries=self._retries,
+            timeout_s=self._timeout_s,
+            sleep=self._sleep,
+        )
+        client._peers = PeerBook(roots_pem=roots_pem)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def fetch_trust(self, url: str, *, timeout_s: float = 10.0) -> bytes:
+        """Return the roots (PEM) that a join listener serves.
+
+        From whoever answers there: compare them with the fingerprint in the join token. Raises
+        InputError, TransientError or RemoteProtocolError.
+        """
+        url = sound_url(url)
+        if urlsplit(url).scheme != "https":
+            raise InputError(f"{url} is no join listener: https://HOST:PORT")
+        return fetch_unverified(f"{url}/trust", timeout_s)
 
     def unregister_controller(self, controller_id: str) -> None:
         """Forget a controller and close its connections; idempotent."""
-        with self._lock:
-            peer = self._peers.pop(controller_id, None)
-        if peer is not None:
-            peer.session.close()
+        self._peers.unregister(controller_id)
 
     @property
     def controllers(self) -> Mapping[str, str]:
         """The registered controllers: ID to URL."""
-        with self._lock:
-            return {peer.controller_id: peer.url for peer in self._peers.values()}
+        return self._peers.urls
 
     def close(self) -> None:
         """Forget all controllers and close their connections."""
@@ -162,7 +179,7 @@ class ControllerHTTPClient:
         LocalProtocolError if the peer could not read us; RemoteProtocolError if we could not read
         its reply.
         """
-        peer = self._peer(recipient_id)
+        peer = self._peers.peer(recipient_id)
         draft = Draft(
             message_type=message_type,
             sender_id=sender_id,
@@ -192,7 +209,7 @@ class ControllerHTTPClient:
 
     def check_health(self, controller_id: str, *, timeout_s: float = 3.0) -> Health:
         """Return whether a controller answers; raises only if it is not registered."""
-        peer = self._peer(controller_id)
+        peer = self._peers.peer(controller_id)
         started = time.monotonic()
         try:
             answer = self._exchange(peer, "GET", "/health", None, timeout_s, _INFO_BYTES)
@@ -209,44 +226,37 @@ class ControllerHTTPClient:
 
     def get_info(self, controller_id: str, *, timeout_s: float = 3.0) -> Mapping[str, Any]:
         """Return what a controller tells of itself; unsigned, so good for people only."""
-        peer = self._peer(controller_id)
+        peer = self._peers.peer(controller_id)
         answer = self._exchange(peer, "GET", "/info", None, timeout_s, _INFO_BYTES)
         if answer.status != requests.codes.ok:
-            raise error_of(_name(peer), answer.status, answer.body)
+            raise error_of(str(peer), answer.status, answer.body)
         value = parse_json(answer.body, _INFO_BYTES)
         if not isinstance(value, dict):
-            raise RemoteProtocolError(f"{_name(peer)} answered /info with no JSON object")
+            raise RemoteProtocolError(f"{peer} answered /info with no JSON object")
         return value
 
-    def _peer(self, controller_id: str) -> _Peer:
-        with self._lock:
-            peer = self._peers.get(controller_id)
-        if peer is None:
-            raise InputError(
-                f"no address is known for controller {controller_id}: "
-                f'call register_controller("{controller_id}", url) first'
-            )
-        return peer
-
-    def _attempt(self, peer: _Peer, draft: Draft, timeout_s: float) -> Message | None:
+    def _attempt(self, peer: Peer, draft: Draft, timeout_s: float) -> Message | None:
         raw = seal(draft, self._credentials.signer, with_key=self._credentials.is_embedded)
         path = f"/messages/{draft.message_type.value.lower()}"
         answer = self._exchange(peer, "POST", path, raw, timeout_s, MAX_MESSAGE_BYTES)
         if answer.status == requests.codes.no_content:
             return None
         if answer.status == requests.codes.ok:
-            return self._reply(answer.body, draft)
+            return self._reply(answer, draft)
         if 200 <= answer.status < 400:  # noqa: PLR2004 - HTTP's classes of answers
-            raise RemoteProtocolError(
-                f"{_name(peer)} answered {answer.status}: no controller there?"
-            )
-        error = error_of(_name(peer), answer.status, answer.body)
+            raise RemoteProtocolError(f"{peer} answered {answer.status}: no controller there?")
+        error = error_of(str(peer), answer.status, answer.body)
         if isinstance(error, TransientError):
             raise _RetryableError(str(error), answer.retry_after_s) from error
         raise error
 
-    def _reply(self, raw: bytes, draft: Draft) -> Message:
-        reply = open_message(raw, self._credentials.verifier, recipient_id=draft.sender_id)
+    def _reply(self, answer: _Answer, draft: Draft) -> Message:
+        reply = open_message(
+            answer.body,
+            self._credentials.verifier,
+            recipient_id=draft.sender_id,
+            channel=answer.channel,
+        )
         if reply.sender_id != draft.recipient_id:
             raise RefusedError(
                 Refusal.IDENTITY_MISMATCH, f"{reply.sender_id} answered for {draft.recipient_id}"
@@ -257,12 +267,12 @@ class ControllerHTTPClient:
         return reply
 
     def _exchange(
-        self, peer: _Peer, method: str, path: str, body: bytes | None, timeout_s: float, limit: int
+        self, peer: Peer, method: str, path: str, body: bytes | None, timeout_s: float, limit: int
     ) -> _Answer:
         deadline = time.monotonic() + timeout_s
         headers = {"Content-Type": "application/jose+json"} if body is not None else {}
         try:
-            with peer.session.request(
+            with self._peers.session(peer).request(
                 method,
                 peer.url + path,
                 data=body,
@@ -271,46 +281,34 @@ class ControllerHTTPClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                digest = certificate_sha256(response)
                 content = _content(peer, response, deadline, limit)
-                wait_s = _retry_after_s(response.headers.get("Retry-After"))
-                return _Answer(status=response.status_code, body=content, retry_after_s=wait_s)
+                return _Answer(
+                    status=response.status_code,
+                    body=content,
+                    retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
+                    channel=Channel(certificate_sha256=digest, address=peer.url),
+                )
         except requests.RequestException as error:
+            failure = ssl_error_in(error)
+            if failure is not None:
+                # Another attempt in seconds would fail likewise: clocks and certificates do not
+                # change that fast.
+                raise TransientError(explain(failure, str(peer), peer.name)) from error
             raise _RetryableError(_unreachable(peer, error, timeout_s)) from error
 
 
-def _content(peer: _Peer, response: requests.Response, deadline: float, limit: int) -> bytes:
+def _content(peer: Peer, response: requests.Response, deadline: float, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_content(64 * 1024):
         size += len(chunk)
         if size > limit:
-            raise RemoteProtocolError(f"{_name(peer)} answered with more than {limit} bytes")
+            raise RemoteProtocolError(f"{peer} answered with more than {limit} bytes")
         if time.monotonic() > deadline:
-            raise _RetryableError(f"{_name(peer)} took too long to answer")
+            raise _RetryableError(f"{peer} took too long to answer")
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    # Neither proxies nor .netrc of whoever runs us, and no cookies: sessions are shared by threads.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
-def _check_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_sound = False
-    if not is_sound:
-        raise InputError(f"{url!r} is no URL of a controller: http://HOST:PORT")
-    return url.rstrip("/")
 
 
 def _retry_after_s(value: str | None) -> float | None:
@@ -321,15 +319,11 @@ def _retry_after_s(value: str | None) -> float | None:
     return None
 
 
-def _name(peer: _Peer) -> str:
-    return f"{peer.controller_id} at {peer.url}"
-
-
-def _unreachable(peer: _Peer, error: requests.RequestException, timeout_s: float) -> str:
+def _unreachable(peer: Peer, error: requests.RequestException, timeout_s: float) -> str:
     if isinstance(error, requests.ConnectTimeout):
-        return f"{_name(peer)} does not answer: is the host up and the port open?"
+        return f"{peer} does not answer: is the host up and the port open?"
     if isinstance(error, requests.Timeout):
-        return f"{_name(peer)} did not answer within {timeout_s:g} s"
+        return f"{peer} did not answer within {timeout_s:g} s"
     if isinstance(error, requests.ConnectionError):
-        return f"cannot reach {_name(peer)}: is it running there?"
-    return f"exchange with {_name(peer)} failed: {type(error).__name__}"
+        return f"cannot reach {peer}: is it running there?"
+    return f"exchange with {peer} failed: {type(error).__name__}"

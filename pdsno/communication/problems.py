@@ -27,6 +27,7 @@ _UNAUTHENTICATED = frozenset(
         Refusal.BAD_SIGNATURE,
         Refusal.UNKNOWN_KEY,
         Refusal.IDENTITY_MISMATCH,
+        Refusal.CERTIFICATE_EXPIRED,
     }
 )
 

@@ -1,26 +1,30 @@
-"""An ASGI application under uvicorn in a thread of its own."""
+"""An ASGI application under uvicorn in a thread of its own, plain or over TLS."""
 
+import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
+import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections import Counter
 from typing import Any
 
 import structlog
 import uvicorn
 
+from pdsno.communication.rest_protocol import AsgiApp, ConnectionLimits, PeerProtocol
 from pdsno.domain.errors import OperationError
 
 log = structlog.get_logger()
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _BACKLOG = 256
 _GRACE_S = 5
 _HEADER_BYTES = 16 * 1024
 _KEEP_ALIVE_S = 15
+_HANDSHAKE_S = 10.0
+_GOODBYE_S = 0.5
 
 
 class _Server(uvicorn.Server):
@@ -36,11 +40,21 @@ class _Server(uvicorn.Server):
             self._is_serving.set()
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Has patience with TLS clients for seconds, where asyncio has it for minutes."""
+
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:  # noqa: ANN401 - asyncio's
+        if options.get("ssl") is not None:
+            options.update(ssl_handshake_timeout=_HANDSHAKE_S, ssl_shutdown_timeout=_GOODBYE_S)
+        return await super().create_server(*args, **options)
+
+
 class RestRunner:
     """Serves an application on one address until stopped.
 
     `port` 0 takes a free port; the attribute `port` tells which once `start` has returned. Can be
-    started again after it was stopped.
+    started again after it was stopped. With `tls_context` it speaks TLS and nothing else, and
+    applications find the client's certificate in the scope (`rest_protocol.EXTENSION`).
     """
 
     def __init__(
@@ -51,12 +65,16 @@ class RestRunner:
         port: int,
         name: str = "rest",
         limit_concurrency: int = 200,
+        tls_context: ssl.SSLContext | None = None,
+        limits: ConnectionLimits | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._app = app
         self._name = name
         self._limit_concurrency = limit_concurrency
+        self.tls_context = tls_context
+        self._limits = limits or ConnectionLimits()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -103,9 +121,12 @@ class RestRunner:
             thread.join()
 
     def _settings(self) -> uvicorn.Config:
+        context = self.tls_context
+        protocol: Any = functools.partial(PeerProtocol, limits=self._limits, sources=Counter())
         return uvicorn.Config(
             self._app,
-            http="h11",
+            http=protocol,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -122,7 +143,8 @@ class RestRunner:
 
     def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
         try:
-            server.run(sockets=[listener])
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                runner.run(server.serve(sockets=[listener]))
         except Exception:
             log.exception("rest_server_crashed", host=self.host, port=self.port)
         finally:

@@ -5,58 +5,86 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pdsno import __version__
-from pdsno.communication.codec import (
-    Draft,
-    ReplayGuard,
-    is_replayable,
-    open_message,
-    seal,
-    size_limit,
-)
+from pdsno.communication.codec import MessageJournal, size_limit
 from pdsno.communication.embedding import choose_credentials, require_loopback
-from pdsno.communication.problems import MEDIA_TYPE, Problem, problem_of
+from pdsno.communication.problems import Problem, problem_of
+from pdsno.communication.rate_limit import Flood, SourceLimiter
+from pdsno.communication.rest_messages import (
+    MESSAGE_MEDIA_TYPE,
+    Answer,
+    MessageDesk,
+    problem_answer,
+)
+from pdsno.communication.rest_peers import PeerGate
+from pdsno.communication.rest_protocol import ConnectionLimits
 from pdsno.communication.rest_runner import RestRunner
-from pdsno.domain.errors import PDSNOError, RemoteProtocolError
+from pdsno.communication.rest_selftest import prove_peers_arrive
+from pdsno.domain.errors import PDSNOError, Refusal
 from pdsno.domain.identifiers import check_controller_id
-from pdsno.domain.messages import Handler, Message, MessageType, Reply
-from pdsno.domain.ports import Signer, Verifier
+from pdsno.domain.messages import Handler, MessageType
+from pdsno.domain.peers import Channel
+from pdsno.domain.ports import PeerDirectory, Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 
-MESSAGE_MEDIA_TYPE = "application/jose+json"
 _WORKERS = 16
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes = b""
-    media_type: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+_JOINS_PER_MINUTE = 5
+_JOINER_CONNECTIONS = 20
+_JOINER_TYPES = (MessageType.VALIDATION_REQUEST, MessageType.CHALLENGE_RESPONSE)
+_PEM = "application/pem-certificate-chain"
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MESSAGE_MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "description": "A flattened JSON JWS (RFC 7515); see docs/security.md.",
+                    "properties": {
+                        "protected": {"type": "string"},
+                        "payload": {"type": "string"},
+                        "signature": {"type": "string"},
+                    },
+                    "required": ["protected", "payload", "signature"],
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}
 
 
 class ControllerRESTServer:
-    """Serves `POST /messages/{type}` for each registered handler, `GET /health` and `GET /info`.
+    """Serves `POST /messages/{type}` for each registered handler, and `GET` on a few paths.
 
     Handlers are ordinary functions; at most 16 run at a time, each in a worker thread. They get
-    messages that passed every check; what they raise is answered as an RFC 9457 problem. Built
-    without signer and verifier the server is in embedding mode and serves loopback only.
+    messages that passed every check; what they raise is answered as an RFC 9457 problem.
 
-    `info` is shown by `GET /info` beside the controller's ID, version and handlers; a callable is
-    asked each time.
+    With `tls` it speaks TLS 1.3. It then either demands a certificate (`requires_client`): whoever
+    shows one must be admitted by `peers`, anew with each request, and may send messages of its own
+    only; or it is a join listener: anybody may connect, each source may send `validation_limit`
+    validation messages of a type a minute (5), and `GET /trust` serves `trust()`, the roots in
+    PEM. `on_flood` hears of refused floods, on a worker thread.
+
+    Without `tls` only loopback is served. Built without signer and verifier the server is in
+    embedding mode.
+
+    `GET /health` is open to whoever may connect; `GET /info` shows `info` beside the controller's
+    ID, version and handlers (a callable is asked each time) to admitted peers, and `GET /peer`
+    tells whose certificate the caller showed. A join listener has none of the three. With a
+    `journal` replays are refused after a restart, too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a server's settings, by name
         self,
         controller_id: str,
         port: int,
@@ -66,20 +94,40 @@ class ControllerRESTServer:
         verifier: Verifier | None = None,
         info: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         workers: int = _WORKERS,
+        tls: TransportSecurity | None = None,
+        peers: PeerDirectory | None = None,
+        requires_client: bool = True,
+        validation_limit: int | None = None,
+        trust: Callable[[], bytes] | None = None,
+        on_flood: Callable[[Flood], None] | None = None,
+        journal: MessageJournal | None = None,
     ) -> None:
         self._controller_id = check_controller_id(controller_id)
-        self._credentials = choose_credentials(signer, verifier)
-        if self._credentials.is_embedded:
+        credentials = choose_credentials(signer, verifier)
+        if tls is None:
             require_loopback(host)
+        self._tls = tls
+        self._requires_client = requires_client
+        self._is_join_listener = tls is not None and not requires_client
+        self._gate = PeerGate(tls, peers, requires_client=requires_client)
+        self._desk = MessageDesk(credentials, self._gate, journal)
         self._info = info or {}
-        self._handlers: dict[MessageType, Handler] = {}
-        self._guard = ReplayGuard()
+        self._trust = trust
+        self._on_flood = on_flood
+        self._limiters = self._build_limiters(validation_limit)
         self._workers = workers
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: ThreadPoolExecutor | None = self._new_pool()
         self._lock = threading.Lock()
         self._since = time.monotonic()
         self.app = self._application()
-        self._runner = RestRunner(self.app, host=host, port=port, name=f"rest-{controller_id}")
+        most = _JOINER_CONNECTIONS if self._is_join_listener else None
+        self._runner = RestRunner(
+            self.app,
+            host=host,
+            port=port,
+            name=f"rest-{controller_id}",
+            limits=ConnectionLimits(per_source=most),
+        )
 
     @property
     def controller_id(self) -> str:
@@ -107,15 +155,21 @@ class ControllerRESTServer:
 
     def register_handler(self, message_type: MessageType, handler: Handler) -> None:
         """Make an endpoint of a handler, or give an endpoint a new one; also while serving."""
-        is_new = message_type not in self._handlers
-        self._handlers[message_type] = handler
+        is_new = message_type not in self._desk.handlers
+        self._desk.handlers[message_type] = handler
         if is_new:
             self.app.add_api_route(
                 f"/messages/{message_type.value.lower()}",
                 self._endpoint(message_type),
                 methods=["POST"],
                 response_model=None,
+                openapi_extra=_BODY,
             )
+            self.app.openapi_schema = None
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the endpoints; never served over the network."""
+        return self.app.openapi()
 
     async def start(self) -> None:
         """Serve until `stop` is called or the task is cancelled."""
@@ -128,14 +182,25 @@ class ControllerRESTServer:
     def start_background(self) -> None:
         """Serve in a thread; returns once it serves. Idempotent.
 
-        Raises OperationError if the port is taken or the address is not ours.
+        Raises OperationError if the port is taken or the address is not ours, or if clients'
+        certificates do not reach us.
         """
+        if self._runner.is_serving:
+            return
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(
-                    max_workers=self._workers, thread_name_prefix=f"rest-{self.controller_id}"
-                )
+                self._pool = self._new_pool()
+        if self._tls is not None:
+            self._runner.tls_context = self._tls.server_context(
+                requires_client=self._requires_client
+            )
         self._runner.start()
+        if self._tls is not None and self._requires_client:
+            try:
+                prove_peers_arrive(self._tls, self.host, self.port)
+            except PDSNOError:
+                self.stop()
+                raise
         log.info("rest_serving", controller_id=self.controller_id, host=self.host, port=self.port)
 
     def stop(self) -> None:
@@ -146,10 +211,22 @@ class ControllerRESTServer:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(
+            max_workers=self._workers, thread_name_prefix=f"rest-{self.controller_id}"
+        )
+
+    # --- paths -------------------------------------------------------------------------------
+
     def _application(self) -> FastAPI:
         app = FastAPI(title="PDSNO controller", docs_url=None, redoc_url=None, openapi_url=None)
-        app.add_api_route("/health", self._health, methods=["GET"], response_model=None)
-        app.add_api_route("/info", self._show_info, methods=["GET"], response_model=None)
+        if not self._is_join_listener:
+            app.add_api_route("/health", self._health, methods=["GET"], response_model=None)
+            app.add_api_route("/info", self._show_info, methods=["GET"], response_model=None)
+        if self._gate.is_closed:
+            app.add_api_route("/peer", self._show_peer, methods=["GET"], response_model=None)
+        if self._trust is not None:
+            app.add_api_route("/trust", self._show_trust, methods=["GET"], response_model=None)
         app.add_exception_handler(HTTPException, _http_problem)
         return app
 
@@ -159,98 +236,126 @@ class ControllerRESTServer:
             {"status": "ok", "controller_id": self.controller_id, "uptime_s": uptime_s}
         )
 
-    async def _show_info(self) -> Response:
-        extra = self._info() if callable(self._info) else self._info
-        return JSONResponse(
-            {
+    def _show_info(self, request: Request) -> Response:
+        def info(_channel: Channel) -> Mapping[str, Any]:
+            extra = self._info() if callable(self._info) else self._info
+            return {
                 **extra,
                 "controller_id": self.controller_id,
                 "version": __version__,
-                "messages": sorted(kind.value for kind in self._handlers),
+                "messages": sorted(kind.value for kind in self._desk.handlers),
             }
-        )
+
+        return self._for_peers(request, info)
+
+    def _show_peer(self, request: Request) -> Response:
+        def peer(channel: Channel) -> Mapping[str, Any]:
+            name = channel.peer.controller_id if channel.peer is not None else None
+            return {"controller_id": name, "certificate_sha256": channel.certificate_sha256}
+
+        return self._for_peers(request, peer, is_admitted=False)
+
+    def _for_peers(
+        self,
+        request: Request,
+        body: Callable[[Channel], Mapping[str, Any]],
+        *,
+        is_admitted: bool = True,
+    ) -> Response:
+        try:
+            channel = self._gate.channel(request.scope)
+            if is_admitted:
+                self._gate.admit(channel)
+        except PDSNOError as error:
+            return _response(problem_answer(problem_of(error), is_last=True))
+        return JSONResponse(body(channel))
+
+    def _show_trust(self) -> Response:
+        return Response(content=self._trust() if self._trust else b"", media_type=_PEM)
+
+    # --- messages ----------------------------------------------------------------------------
 
     def _endpoint(self, message_type: MessageType) -> Callable[[Request], Awaitable[Response]]:
         async def take_message(request: Request) -> Response:
-            pool = self._pool
-            if pool is None:
-                return _response(_problem(Problem(status=503, detail="stopping", retry_after_s=5)))
-            raw = await _body(request, size_limit(message_type))
-            if raw is None:
-                limit = size_limit(message_type)
-                problem = Problem(status=413, detail=f"a {message_type} has at most {limit} bytes")
-                return _response(_problem(problem), is_last=True)
-            loop = asyncio.get_running_loop()
-            return _response(await loop.run_in_executor(pool, self._answer, message_type, raw))
+            refused = self._refused_early(message_type, request)
+            return _response(refused or await self._taken(message_type, request))
 
         return take_message
 
-    def _answer(self, message_type: MessageType, raw: bytes) -> _Answer:
-        """Check, handle and answer one message; runs in a worker thread."""
-        with structlog.contextvars.bound_contextvars(controller_id=self.controller_id):
-            try:
-                return self._handle(message_type, raw)
-            except Exception as error:  # noqa: BLE001 - a server answers every error
-                return _problem(_logged(message_type, error))
-
-    def _handle(self, message_type: MessageType, raw: bytes) -> _Answer:
-        me = self.controller_id
-        message = open_message(raw, self._credentials.verifier, recipient_id=me)
-        if message.message_type is not message_type:
-            raise RemoteProtocolError(f"{message.message_type} sent to another type's endpoint")
-        if not is_replayable(message):
-            self._guard.admit(message, datetime.now(UTC))
-        with structlog.contextvars.bound_contextvars(
-            sender_id=message.sender_id,
-            correlation_id=message.correlation_id or message.message_id,
-        ):
-            try:
-                reply = self._handlers[message_type](message)
-            except Exception as error:  # noqa: BLE001 - logged here, where the sender is known
-                return _problem(_logged(message_type, error))
-        if reply is None:
-            return _Answer(status=204)
-        body = self._sealed(reply, message, me)
-        return _Answer(status=200, body=body, media_type=MESSAGE_MEDIA_TYPE)
-
-    def _sealed(self, reply: Reply, message: Message, me: str) -> bytes:
-        draft = Draft(
-            message_type=reply.message_type,
-            sender_id=me,
-            recipient_id=message.sender_id,
-            payload=reply.payload,
-            correlation_id=message.message_id,
+    def _refused_early(self, message_type: MessageType, request: Request) -> Answer | None:
+        """Return the answer to what need not be read."""
+        if not _is_message(request):
+            detail = f"a message is {MESSAGE_MEDIA_TYPE}, without Content-Encoding"
+            return problem_answer(Problem(status=415, detail=detail), is_last=True)
+        limiter = self._limiters.get(message_type)
+        if limiter is None:
+            return None
+        wait_s = limiter.admit(request.client.host if request.client else "")
+        if wait_s is None:
+            return None
+        problem = Problem(
+            status=429,
+            detail="too many validation messages from your address",
+            reason=Refusal.RATE_LIMITED.value,
+            retry_after_s=wait_s,
         )
-        return seal(draft, self._credentials.signer, with_key=self._credentials.is_embedded)
+        return problem_answer(problem)
 
+    async def _taken(self, message_type: MessageType, request: Request) -> Answer:
+        pool = self._pool
+        if pool is None:
+            return problem_answer(Problem(status=503, detail="stopping", retry_after_s=5))
+        limit = size_limit(message_type)
+        try:
+            raw = await _body(request, limit)
+        except ClientDisconnect:
+            return Answer(status=400, is_last=True)  # nobody is there to read it
+        if raw is None:
+            problem = Problem(status=413, detail=f"a {message_type} has at most {limit} bytes")
+            return problem_answer(problem, is_last=True)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            pool, self._desk.answer, self.controller_id, message_type, request.scope, raw
+        )
 
-def _logged(message_type: MessageType, error: Exception) -> Problem:
-    problem = problem_of(error)
-    if isinstance(error, PDSNOError):
+    # --- floods ------------------------------------------------------------------------------
+
+    def _build_limiters(self, per_minute: int | None) -> Mapping[MessageType, SourceLimiter]:
+        if per_minute is None and self._is_join_listener:
+            per_minute = _JOINS_PER_MINUTE
+        if per_minute is None:
+            return {}
+        return {
+            kind: SourceLimiter(per_minute, on_flood=self._tell_flood) for kind in _JOINER_TYPES
+        }
+
+    def _tell_flood(self, flood: Flood) -> None:
         log.warning(
-            "message_refused",
-            message_type=message_type.value,
-            status=problem.status,
-            reason=problem.reason,
-            error=str(error),
+            "validation_flood",
+            controller_id=self.controller_id,
+            source=flood.source,
+            refused=flood.refused,
         )
-    else:
-        log.error("message_handler_crashed", message_type=message_type.value, exc_info=error)
-    return problem
+        pool = self._pool
+        if self._on_flood is not None and pool is not None:
+            pool.submit(self._report_flood, self._on_flood, flood)
+
+    def _report_flood(self, on_flood: Callable[[Flood], None], flood: Flood) -> None:
+        try:
+            on_flood(flood)
+        except Exception:
+            log.exception("validation_flood_not_recorded", source=flood.source)
 
 
-def _problem(problem: Problem) -> _Answer:
-    return _Answer(
-        status=problem.status,
-        body=problem.body(),
-        media_type=MEDIA_TYPE,
-        headers=problem.headers(),
-    )
+def _is_message(request: Request) -> bool:
+    media_type = request.headers.get("content-type", MESSAGE_MEDIA_TYPE).partition(";")[0]
+    encoding = request.headers.get("content-encoding", "identity")
+    return media_type.strip().lower() == MESSAGE_MEDIA_TYPE and encoding.lower() == "identity"
 
 
-def _response(answer: _Answer, *, is_last: bool = False) -> Response:
+def _response(answer: Answer) -> Response:
     headers = dict(answer.headers)
-    if is_last:
+    if answer.is_last:
         headers["Connection"] = "close"
     return Response(
         content=answer.body,
@@ -275,4 +380,6 @@ async def _body(request: Request, limit: int) -> bytes | None:
 async def _http_problem(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = {404: "this controller has no such endpoint", 405: "not with this method"}
-    return _response(_problem(Problem(status=status, detail=detail.get(status, "see the status"))))
+    return _response(
+        problem_answer(Problem(status=status, detail=detail.get(status, "see the status")))
+    )
