@@ -1,11 +1,11 @@
-"""The validator of a global or regional controller, behind its REST handlers and admin socket."""
+"""The validator of a global or regional controller: REST handlers, join listener, admin socket."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from pdsno.communication.payloads import read
-from pdsno.domain.entities import ControllerRecord
-from pdsno.domain.errors import Refusal, RefusedError
+from pdsno.communication.rest_server import ControllerRESTServer
+from pdsno.controllers.base_controller import Options
+from pdsno.domain.errors import LocalProtocolError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -15,8 +15,8 @@ from pdsno.domain.messages import (
     Reply,
     ValidationRequest,
 )
-from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.identity.exchange import Escalate, Surroundings, Validator
+from pdsno.domain.ports import NIB, PeerDirectory, Verifier
+from pdsno.identity.exchange import Surroundings, Validator
 from pdsno.identity.join_tokens import JoinTokens
 from pdsno.identity.tokens import DEFAULT_TTL_S
 from pdsno.identity.validator_identity import ValidatorIdentity
@@ -27,48 +27,23 @@ class Admissions:
     """Who may join here: tokens for operators, the exchange for applicants."""
 
     def __init__(
-        self, nib: NIB, key: SigningKey, me: ValidatorIdentity, surroundings: Surroundings
+        self, *, nib: NIB, key: SigningKey, me: ValidatorIdentity, surroundings: Surroundings
     ) -> None:
-        self.tokens = JoinTokens(nib=nib, signer=key, me=me)
+        self._around = surroundings
+        self.tokens = JoinTokens(nib=nib, signer=key, me=me, root_sha256=self._root_sha256)
         self._validator = Validator(nib=nib, signer=key, me=me, surroundings=surroundings)
 
-    @classmethod
-    def of_global(
-        cls,
-        *,
-        nib: NIB,
-        key: SigningKey,
-        validator_id: str,
-        on_admitted: Callable[[ControllerRecord], None],
-    ) -> "Admissions":
-        """Return the admissions of the global controller: regional controllers."""
-        me = ValidatorIdentity(controller_id=validator_id, role=Role.GLOBAL)
-        return cls(nib, key, me, Surroundings(on_admitted=on_admitted))
+    def _root_sha256(self) -> str:
+        authority = self._around.authority()
+        if authority is None:
+            detail = "this controller has no certificate to admit others by: is it validated?"
+            raise RefusedError(Refusal.NO_DELEGATION, detail)
+        return authority.root_sha256
 
-    @classmethod
-    def of_region(  # noqa: PLR0913 - one call site
-        cls,
-        *,
-        nib: NIB,
-        key: SigningKey,
-        validator_id: str,
-        region: str,
-        delegation: Callable[[], str | None],
-        escalate: Escalate,
-        in_transaction: Callable[[NIBTransaction, ControllerRecord], None],
-        on_admitted: Callable[[ControllerRecord], None],
-        on_refused: Callable[[str, str], None],
-    ) -> "Admissions":
-        """Return the admissions of a regional controller: local controllers of its region."""
-        me = ValidatorIdentity(controller_id=validator_id, role=Role.REGIONAL, region=region)
-        surroundings = Surroundings(
-            delegation=delegation,
-            escalate=escalate,
-            in_transaction=in_transaction,
-            on_admitted=on_admitted,
-            on_refused=on_refused,
-        )
-        return cls(nib, key, me, surroundings)
+    def roots(self) -> bytes:
+        """Return the trust bundle in PEM, for those who know only its fingerprint."""
+        authority = self._around.authority()
+        return authority.roots_pem.encode() if authority else b""
 
     def mint_token(self, role: Role, region: str | None, ttl: timedelta | None) -> str:
         """Return a join token. Raises InputError if we could not accept it."""
@@ -78,7 +53,8 @@ class Admissions:
     def on_request(self, message: Message) -> Reply:
         """Answer a VALIDATION_REQUEST with a CHALLENGE."""
         request = read(message, ValidationRequest)
-        challenge = self._validator.on_request(request, key_id=_key_id(message))
+        address = message.channel.address if message.channel else ""
+        challenge = self._validator.on_request(request, key_id=_key_id(message), address=address)
         return Reply(message_type=MessageType.CHALLENGE, payload=jsonable(challenge))
 
     def on_response(self, message: Message) -> Reply:
@@ -86,6 +62,28 @@ class Admissions:
         response = read(message, ChallengeResponse)
         result = self._validator.on_response(response, key_id=_key_id(message))
         return Reply(message_type=MessageType.VALIDATION_RESULT, payload=jsonable(result))
+
+    def listener(
+        self, controller_id: str, options: Options, verifier: Verifier, peers: PeerDirectory
+    ) -> ControllerRESTServer:
+        """Return the server for those who have no valid certificate: it only admits and renews."""
+        if options.tls is None:
+            raise LocalProtocolError("a join listener needs TLS")
+        server = ControllerRESTServer(
+            controller_id=controller_id,
+            port=options.join_port,
+            host=options.rest_host,
+            signer=options.key,
+            verifier=verifier,
+            tls=options.tls,
+            peers=peers,
+            requires_client=False,
+            validation_limit=options.validation_limit,
+            trust=self.roots,
+        )
+        server.register_handler(MessageType.VALIDATION_REQUEST, self.on_request)
+        server.register_handler(MessageType.CHALLENGE_RESPONSE, self.on_response)
+        return server
 
 
 def _key_id(message: Message) -> str:

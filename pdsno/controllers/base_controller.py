@@ -1,5 +1,6 @@
 """What every tier has: an identity, REST and MQTT, a status, and loops that can be stopped."""
 
+import random
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.parent_link import Parent
+from pdsno.controllers.seen_journal import SeenJournal
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
 from pdsno.domain.errors import LocalProtocolError, PDSNOError
 from pdsno.domain.identifiers import Role
@@ -24,6 +26,7 @@ from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import Handler, MessageType, Status, SystemEvent
 from pdsno.domain.ports import NIB
 from pdsno.identity.directory import NIBVerifier
+from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
@@ -32,19 +35,38 @@ STATUS_INTERVAL_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BrokerIdentity:
+    """Whose certificate the MQTT broker must show."""
+
+    controller_id: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """How a controller is connected.
 
-    Without `key` it runs in embedding mode: an in-memory key, loopback only. `url` is where
-    others reach our REST server, if they can.
+    Without `key` and `tls` it runs in embedding mode: an in-memory key, loopback only. `authority`
+    is where a global or regional controller keeps its issuing CA; `join_port` is its listener for
+    those who have no certificate yet. `url` is where others reach our REST server, if they can,
+    and `addresses` are those that our certificate shall name. Without `broker` the
+    broker is on loopback and speaks no TLS. `validation_limit` is how many validation requests a
+    minute one address may make.
     """
 
     key: SigningKey | None = None
+    tls: TlsIdentity | None = None
+    authority: AuthorityVault | None = None
     parent: Parent | None = None
     url: str | None = None
     rest_host: str = "127.0.0.1"
+    join_port: int = 0
+    validation_limit: int = 5
+    addresses: tuple[str, ...] = ()
     mqtt_port: int = 1883
+    broker: BrokerIdentity | None = None
     status_interval_s: float = STATUS_INTERVAL_S
+    certificate_check_s: float = 60.0
 
 
 class BaseController(ABC):
@@ -72,12 +94,14 @@ class BaseController(ABC):
         self._started_at = datetime.now(UTC)
         self._verifier = NIBVerifier(nib_store) if options.key else None
         self.http_client = http_client or ControllerHTTPClient(
-            signer=options.key, verifier=self._verifier
+            signer=options.key, verifier=self._verifier, tls=options.tls
         )
         self._mqtt_broker = mqtt_broker
         self.mqtt_client: ControllerMQTTClient | None = None
         self.rest_server = self._build_rest_server(rest_port) if rest_port is not None else None
         self._loops: list[Loop] = []
+        self._serving: list[ControllerRESTServer] = []
+        self._jitter = random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, hides nothing
 
     # --- identity ----------------------------------------------------------------------------
 
@@ -135,11 +159,18 @@ class BaseController(ABC):
             host=self.options.rest_host,
             signer=self.options.key,
             verifier=self._verifier,
+            tls=self.options.tls,
+            peers=self._verifier,
+            journal=self._journal(),
             info={"role": self.role.value, "region": self.region, "version": pdsno.__version__},
         )
         for message_type, handler in self._handlers().items():
             server.register_handler(message_type, handler)
         return server
+
+    def _journal(self) -> SeenJournal | None:
+        """Return what remembers messages over restarts; in embedding mode nothing does."""
+        return SeenJournal(self.nib_store) if self.options.key else None
 
     def _require_rest_server(self) -> ControllerRESTServer:
         if self.rest_server is None:
@@ -147,13 +178,25 @@ class BaseController(ABC):
             raise LocalProtocolError(msg)
         return self.rest_server
 
+    def _servers(self) -> list[ControllerRESTServer]:
+        """Return the servers of this tier that can serve by now."""
+        return [self._require_rest_server()]
+
     def start_rest_server_background(self) -> None:
-        """Serve other controllers from a background thread; returns once it serves."""
-        self._require_rest_server().start_background()
+        """Serve other controllers from background threads; returns once they serve. Idempotent.
+
+        A controller that is not validated has no certificate yet, and can serve only after that.
+        """
+        for server in self._servers():
+            server.start_background()
+            if server not in self._serving:
+                self._serving.append(server)
 
     async def start_rest_server_async(self) -> None:
         """Serve other controllers until stopped."""
-        await self._require_rest_server().start()
+        server = self._require_rest_server()
+        self._serving.append(server)
+        await server.start()
 
     # --- MQTT --------------------------------------------------------------------------------
 
@@ -161,12 +204,17 @@ class BaseController(ABC):
         """Connect to the broker in the background, with our last will; None if none is set."""
         if self._mqtt_broker is None or self.mqtt_client is not None:
             return self.mqtt_client
+        broker = self.options.broker
         client = ControllerMQTTClient(
             controller_id=self.controller_id,
             broker_host=self._mqtt_broker,
             broker_port=self.options.mqtt_port,
             signer=self.options.key,
             verifier=self._verifier,
+            journal=self._journal(),
+            tls=self.options.tls if broker else None,
+            broker_id=broker.controller_id if broker else None,
+            broker_region=broker.region if broker else None,
         )
         client.set_will(
             topics.status(self.controller_id),
@@ -270,6 +318,7 @@ class BaseController(ABC):
             )
             self.mqtt_client.disconnect()
             self.mqtt_client = None
-        if self.rest_server is not None:
-            self.rest_server.stop()
+        for server in self._serving:
+            server.stop()
+        self._serving = []
         self.http_client.close()

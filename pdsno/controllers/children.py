@@ -42,6 +42,11 @@ class Children:
             self._children[controller_id].commands.clear()
             return commands
 
+    def forget(self, controller_id: str) -> None:
+        """Drop all that waits for a child: its rights were taken back."""
+        with self._lock:
+            self._children.pop(controller_id, None)
+
     def policy_of(self, controller_id: str) -> tuple[int, int]:
         """Return the (epoch, version) of policy that a child last said it has; (0, 0): unknown."""
         with self._lock:

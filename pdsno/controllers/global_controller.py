@@ -20,6 +20,13 @@ from pdsno.controllers.loop import Loop
 from pdsno.controllers.own_certificates import OwnCertificates
 from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import pauses_of
+from pdsno.controllers.reported_controllers import ADMISSION, keep_event
+from pdsno.controllers.withdrawing import (
+    put_into_policy,
+    put_status,
+    status_told_by,
+    withdrawal_event,
+)
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
 from pdsno.domain.errors import (
     LocalProtocolError,
@@ -49,11 +56,10 @@ from pdsno.identity.validator_identity import ValidatorIdentity
 from pdsno.intake.reports import ReportIntake
 from pdsno.policy.document import describe_changes
 from pdsno.policy.pauses import named_regions, paused, resumed, with_pauses_kept
-from pdsno.signing import SigningKey, key_id_of
+from pdsno.policy.withdrawals import with_withdrawn_kept
+from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
-
-_ADMISSION = "CONTROLLER_VALIDATED"
 
 
 class GlobalController(BaseController):
@@ -122,6 +128,7 @@ class GlobalController(BaseController):
             surroundings=Surroundings(
                 authority=certificates.authority,
                 server_cert_sha256=lambda: tls.certificate_sha256,
+                in_transaction=self._in_admission,
                 on_admitted=self._announce_admission,
                 on_locked=self._tell_withdrawn,
             ),
@@ -238,15 +245,50 @@ class GlobalController(BaseController):
         event = read(message, SystemEvent)
 
         def apply(tx: NIBTransaction) -> None:
-            _keep_event(tx, sender, event)
+            keep_event(tx, sender, event, actor=self.controller_id)
 
         if message.stream_id is None:
-            if event.event_type == _ADMISSION:
+            if event.event_type == ADMISSION or status_told_by(event) is not None:
                 return None  # it comes durably as well, and that copy counts
             with self.nib_store.transaction() as tx:
                 apply(tx)
             return None
-        return self._parenting.take_in(message, apply)
+        reply = self._parenting.take_in(message, apply)
+        if status_told_by(event) is not None:
+            self._tell_policy()
+        return reply
+
+    # --- taking rights back ------------------------------------------------------------------
+
+    def withdraw(self, controller_id: str, wanted: ControllerStatus, *, by: str) -> bool:
+        """Revoke, block or unblock (`active`) a controller; tells whether that changed anything.
+
+        It counts at once for REST here, within seconds at the broker, and below with the policy
+        that says so. Raises NotFoundError, InputError.
+        """
+        with self.nib_store.transaction() as tx:
+            changed = put_status(tx, controller_id, wanted, actor=self.controller_id, by=by)
+            if changed is not None:
+                put_into_policy(tx, changed)
+        if changed is None:
+            return False
+        self._tell_withdrawn(changed, by=by)
+        return True
+
+    def _in_admission(self, tx: NIBTransaction, record: ControllerRecord) -> None:
+        if record.status is not ControllerStatus.ACTIVE:
+            put_into_policy(tx, record)
+
+    def _tell_withdrawn(self, record: ControllerRecord, *, by: str = "") -> None:
+        self._parenting.children.forget(record.controller_id)
+        self._announce(withdrawal_event(record, by))
+        self._tell_policy()
+
+    def _tell_policy(self) -> None:
+        """Publish policy, and push it to whoever can be called, now."""
+        self._publish_policy()
+        if self._push is not None:
+            self._push.wake()
 
     # --- policy ------------------------------------------------------------------------------
 
@@ -257,7 +299,9 @@ class GlobalController(BaseController):
         policy in force. Raises InputError if it is not sound.
         """
         pause = Pause(by=by or self.controller_id, since=datetime.now(UTC))
-        return self._put_policy(lambda old: with_pauses_kept(old, policy, pause), by)
+        return self._put_policy(
+            lambda old: with_withdrawn_kept(old, with_pauses_kept(old, policy, pause)), by
+        )
 
     def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
         """Stop all probing of a region, or of all; returns which. Raises InputError."""
@@ -301,9 +345,7 @@ class GlobalController(BaseController):
             )
         self._tell_of_pauses(old, policy, by)
         log.info("policy_applied", epoch=epoch, version=version)
-        self._publish_policy()
-        if self._push is not None:
-            self._push.wake()
+        self._tell_policy()
         return policy
 
     def _tell_of_pauses(self, old: Policy | None, new: Policy, by: str) -> None:
@@ -369,65 +411,17 @@ class GlobalController(BaseController):
         self._push = push
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
-        return [*super()._build_loops(), publish, push]
+        loops = [*super()._build_loops(), publish, push]
+        if self._certificates is not None:
+            every_s = self.options.certificate_check_s
+            loops.append(Loop("certificates", self._keep_certified, interval_s=lambda: every_s))
+        return loops
+
+    def _keep_certified(self) -> None:
+        if self._certificates is not None:
+            self._certificates.keep(self._jitter)
 
 
 def _is_paused(policy: Policy, record: ControllerRecord) -> bool:
     region = policy.region(record.region or "")
     return region is not None and region.is_paused
-
-
-def _keep_event(tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent) -> None:
-    """Keep an event, and the controller that it tells of.
-
-    Whom it admitted a regional controller also tells with each snapshot: nothing, if we know.
-    """
-    known = tx.controller(event.subject) if event.event_type == _ADMISSION else None
-    if known is not None and known.validated_at == event.at:
-        return
-    tx.append_event(
-        NewEvent(
-            event_type=event.event_type,
-            subject=event.subject,
-            actor=sender.controller_id,
-            at=event.at,
-            region=sender.region,
-            data=event.data,
-        )
-    )
-    key = event.data.get("public_key")
-    if event.event_type == _ADMISSION and isinstance(key, str):
-        _keep_local_controller(tx, sender, event, key)
-
-
-def _keep_local_controller(
-    tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent, public_key: str
-) -> None:
-    """Keep a local controller that a regional one admitted; what we decided on it stands.
-
-    Raises RefusedError IDENTITY_MISMATCH if the ID or the key is somebody else's.
-    """
-    key_id = key_id_of(public_key)
-    known, owner = tx.controller(event.subject), tx.controller_by_key(key_id)
-    is_foreign = not event.subject.startswith(f"local_cntl_{sender.region}_") or (
-        known is not None and known.parent_id != sender.controller_id
-    )
-    if is_foreign or (owner is not None and owner.controller_id != event.subject):
-        raise RefusedError(
-            Refusal.IDENTITY_MISMATCH, f"{event.subject} or its key belongs to somebody else"
-        )
-    record = ControllerRecord(
-        controller_id=event.subject,
-        role=Role.LOCAL,
-        region=sender.region,
-        status=known.status if known else ControllerStatus.ACTIVE,
-        public_key=public_key,
-        key_id=key_id,
-        parent_id=sender.controller_id,
-        hostname=str(event.data.get("hostname", "")),
-        validated_at=event.at,
-        decided_by=str(event.data.get("decided_by", "")),
-        last_seen=known.last_seen if known else None,
-        state=known.state if known else "unknown",
-    )
-    tx.put_controller(record, expected_version=known.version if known else None)

@@ -1,7 +1,7 @@
 """What regional and local controllers share: they join a parent, and take its policy."""
 
-import socket
 from abc import abstractmethod
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -9,32 +9,26 @@ import structlog
 from pdsno.communication.payloads import read
 from pdsno.communication.relay import OutboxRelay
 from pdsno.communication.relay_state import RelayState
-from pdsno.communication.transports import RestTransport
+from pdsno.communication.transports import DurableTransport, RestTransport
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.loop import Loop
+from pdsno.controllers.membership import Membership
 from pdsno.controllers.parent_link import ParentLink
+from pdsno.controllers.stream_restart import restart_stream
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
-from pdsno.domain.errors import (
-    InputError,
-    LocalProtocolError,
-    Refusal,
-    RefusedError,
-    TransientError,
-)
+from pdsno.domain.errors import InputError, Refusal, RefusedError, TransientError
 from pdsno.domain.identifiers import Role
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
     DiscoveryRequest,
     Message,
-    MessageType,
     PolicyUpdate,
     StreamTail,
     SystemEvent,
     TrustedKey,
     ValidationResult,
 )
-from pdsno.identity.joiner import Applicant, join
-from pdsno.identity.tokens import read_unverified
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import NIBTransaction
 from pdsno.policy.distribute import accept
 from pdsno.signing import key_id_of
 
@@ -46,19 +40,37 @@ class MemberController(BaseController):
 
     _link: ParentLink | None = None
     _relay: OutboxRelay | None = None
+    _membership: Membership | None = None
 
     # --- joining -----------------------------------------------------------------------------
 
     @property
+    def membership(self) -> Membership:
+        """Our certificates: how we get them, and the next ones."""
+        if self._membership is None:
+            self._membership = Membership(
+                role=self.role,
+                region=self.region,
+                options=self.options,
+                verifier=self._verifier,
+                nib=self.nib_store,
+                http=self.http_client,
+                who=lambda: self.controller_id,
+            )
+        return self._membership
+
+    @property
     def is_validated(self) -> bool:
-        """Whether we have an ID and still know the parent that gave it.
+        """Whether we have an ID and a certificate and still know the parent that gave them.
 
         With the NIB lost we could verify nobody: joining again, with the same key, gives the same
         ID and the trust that is missing.
         """
-        parent = self.options.parent
-        return super().is_validated and (
-            parent is None or self.nib_store.controller(parent.controller_id) is not None
+        parent, tls = self.options.parent, self.options.tls
+        return (
+            super().is_validated
+            and (parent is None or self.nib_store.controller(parent.controller_id) is not None)
+            and (tls is None or tls.has_certificate)
         )
 
     def join(self, token: str, *, subnets: tuple[str, ...] = ()) -> ValidationResult:
@@ -67,41 +79,16 @@ class MemberController(BaseController):
         Returns the parent's answer, refusals included. Raises RefusedError when the parent turned
         us away before its challenge or is not who the token says, TransientError when it is away.
         """
-        key, parent = self.options.key, self.options.parent
-        if key is None or parent is None or self._verifier is None:
-            msg = "joining needs a key and a parent"
-            raise LocalProtocolError(msg)
-        applicant = Applicant(
-            temp_id=self.controller_id,
-            role=self.role,
-            region=self.region,
-            subnets=subnets,
-            hostname=socket.gethostname(),
-            url=self.options.url,
-        )
-
-        def send(message_type: MessageType, payload: object) -> Message:
-            reply = self.http_client.send(
-                sender_id=self.controller_id,
-                recipient_id=parent.controller_id,
-                message_type=message_type,
-                payload=jsonable(payload),
-            )
-            if reply is None:
-                raise RefusedError(Refusal.NOT_ALLOWED, "the parent does not admit controllers")
-            return reply
-
-        self.http_client.register_controller(parent.controller_id, parent.url)
-        with self._verifier.pinned(read_unverified(token).validator):
-            result = join(send, key, token, applicant)
+        result = self.membership.join(token, subnets)
         if result.is_approved and result.assigned_id:
-            self._admitted(result, parent.controller_id)
+            self._admitted(result)
         return result
 
-    def _admitted(self, result: ValidationResult, parent_id: str) -> None:
+    def _admitted(self, result: ValidationResult) -> None:
+        parent_id = self.options.parent.controller_id if self.options.parent else ""
         self._trust(result.trust, parent_id)
         self._become(result.assigned_id or "")
-        self.context_manager.update(parent_id=parent_id, delegation=result.delegation)
+        self.context_manager.update(parent_id=parent_id, generation=result.generation)
         self._keep_own_record(parent_id=parent_id, decided_by=result.decided_by)
         if result.policy is not None:
             self._on_policy(
@@ -111,6 +98,30 @@ class MemberController(BaseController):
                     region=result.policy,
                 )
             )
+
+    def renew_certificates(self) -> bool:
+        """Ask for the next certificates if it is time; tells whether there are new ones.
+
+        Raises TransientError while the parent is away; it is asked again with the next round.
+        """
+        tls = self.options.tls
+        if tls is None or datetime.now(UTC) < self.membership.due_at(self._jitter):
+            return False
+        result = self.membership.renew(int(self.context_manager.get("generation", 0)))
+        if not result.is_approved:
+            self._tell_refused_renewal(result)
+            return False
+        self._admitted(result)
+        log.info("certificate_renewed", generation=result.generation, until=tls.not_after)
+        return True
+
+    def _tell_refused_renewal(self, result: ValidationResult) -> None:
+        log.error(
+            "renewal_refused",
+            reason=result.reason,
+            why=result.detail,
+            remedy="ask the operators of the tier above; docs/security.md tells what each means",
+        )
 
     def _trust(self, keys: tuple[TrustedKey, ...], parent_id: str) -> None:
         """Keep the keys that the parent vouches for, its own included."""
@@ -175,6 +186,39 @@ class MemberController(BaseController):
             )
         ]
 
+    def _new_relay(self, transports: Sequence[DurableTransport]) -> OutboxRelay:
+        """Return a running relay of our outbox to the parent."""
+        relay = OutboxRelay(
+            self.nib_store,
+            transports,
+            self._ask_parent,
+            on_snapshot_needed=self._queue_snapshot,
+            on_restart_needed=self._restart_stream,
+            asks_first=self.options.parent is not None,
+        )
+        relay.start()
+        return relay
+
+    def _queue_snapshot(self) -> None:
+        """The parent lost what it had confirmed: tell it everything anew."""
+        with self.nib_store.transaction() as tx:
+            self._enqueue_snapshot(tx)
+
+    def _restart_stream(self, position: StreamTail, began_at: int) -> None:
+        """Our database was restored from a backup: what we tell the parent begins anew."""
+        restart_stream(
+            self.nib_store,
+            position,
+            began_at,
+            actor=self.controller_id,
+            region=self.region,
+            enqueue_snapshot=self._enqueue_snapshot,
+        )
+
+    @abstractmethod
+    def _enqueue_snapshot(self, tx: NIBTransaction) -> None:
+        """Queue everything that we have for the parent."""
+
     def _recipient_id(self) -> str:
         """Return who durable messages are for; everybody on the topic, until we have a parent."""
         return self.options.parent.controller_id if self.options.parent else "*"
@@ -218,10 +262,12 @@ class MemberController(BaseController):
     def _keep_policy(self, update: PolicyUpdate) -> bool:
         """Keep a policy, which may come by several ways at once; False if we have it already."""
         with self.nib_store.transaction() as tx:
-            policy = accept(tx.policy(), update)
+            old = tx.policy()
+            policy = accept(old, update)
             if policy is None:
                 return False
             tx.put_policy(policy)
+            self._policy_kept(tx, old, policy)
             tx.append_event(
                 NewEvent(
                     event_type="POLICY_ACCEPTED",
@@ -232,6 +278,9 @@ class MemberController(BaseController):
                 )
             )
         return True
+
+    def _policy_kept(self, tx: NIBTransaction, old: Policy | None, new: Policy) -> None:
+        """Write, in the same transaction, what follows from a new policy."""
 
     @abstractmethod
     def _policy_changed(self, update: PolicyUpdate) -> None:
@@ -264,4 +313,11 @@ class MemberController(BaseController):
         if link is None:
             return super()._build_loops()
         tell_parent = Loop("parent-status", self._tell_parent, interval_s=lambda: interval_s)
-        return [*super()._build_loops(), tell_parent]
+        loops = [*super()._build_loops(), tell_parent]
+        if self.options.tls is not None:
+            every_s = self.options.certificate_check_s
+            loops.append(Loop("certificates", self._keep_certified, interval_s=lambda: every_s))
+        return loops
+
+    def _keep_certified(self) -> None:
+        self.renew_certificates()

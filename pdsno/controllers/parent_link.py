@@ -20,10 +20,16 @@ from pdsno.domain.messages import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parent:
-    """The controller above: its assigned ID and base URL."""
+    """The controller above: its assigned ID and base URL.
+
+    `region` is that of its certificate (None: the global controller); `join_url` is where it
+    listens for those who have no valid certificate.
+    """
 
     controller_id: str
     url: str
+    region: str | None = None
+    join_url: str = ""
 
 
 class ParentLink:
@@ -45,7 +51,7 @@ class ParentLink:
         self._status = status
         self._on_policy = on_policy
         self._on_command = on_command
-        http.register_controller(parent.controller_id, parent.url)
+        http.register_controller(parent.controller_id, parent.url, region=parent.region)
 
     def report_status(self) -> StreamTail | None:
         """Tell the parent our status; returns how far our stream is applied there.

@@ -10,6 +10,7 @@ from pdsno.communication import topics
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.payloads import read
+from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import Options
 from pdsno.controllers.child_calls import ChildCalls
@@ -18,7 +19,8 @@ from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import OwnPause, in_words, pauses_of
-from pdsno.domain.entities import ControllerRecord
+from pdsno.controllers.withdrawing import check_may_withdraw, put_status, withdrawal_event
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import LocalProtocolError, OperationError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_region
 from pdsno.domain.jsonable import jsonable
@@ -34,10 +36,14 @@ from pdsno.domain.messages import (
     SystemEvent,
     ValidationResult,
 )
-from pdsno.domain.policy import RegionPolicy, is_inside
+from pdsno.domain.policy import Policy, RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream, may_jump, snapshot_of
+from pdsno.identity.exchange import Surroundings
+from pdsno.identity.validator_identity import ValidatorIdentity
 from pdsno.intake.reports import ReportIntake
+from pdsno.policy.withdrawals import changed_by
+from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
 
@@ -64,6 +70,7 @@ class RegionalController(MemberController):
         options: Options | None = None,
     ) -> None:
         self._admissions: Admissions | None = None
+        self._join_server: ControllerRESTServer | None = None
         self._own_pause = OwnPause(context_manager)
         self._policy_loops: tuple[Loop, ...] = ()
         self._parenting = Parenting(nib_store, own_status=self._status, policy_for=self._policy_for)
@@ -87,23 +94,42 @@ class RegionalController(MemberController):
         if not self.is_validated or self.options.key is None:
             raise RefusedError(Refusal.NO_DELEGATION, "this regional controller is not validated")
         if self._admissions is None:
-            self._admissions = Admissions.of_region(
-                nib=self.nib_store,
-                key=self.options.key,
-                validator_id=self.controller_id,
-                region=self.region or "",
-                delegation=lambda: self.context_manager.get("delegation"),
-                escalate=self._escalate,
-                in_transaction=self._queue_admission,
-                on_admitted=self._tell_of_admission,
-                on_refused=self._tell_of_refusal,
-            )
+            self._admissions = self._build_admissions(self.options.key)
         return self._admissions
 
     @property
     def admissions(self) -> Admissions:
         """Who may join our region. Raises RefusedError NO_DELEGATION until we are validated."""
         return self._require_admissions()
+
+    def _build_admissions(self, key: SigningKey) -> Admissions:
+        tls, vault = self.options.tls, self.options.authority
+        if tls is None or vault is None:
+            raise LocalProtocolError("a regional controller with a key needs tls and authority")
+        me = ValidatorIdentity(
+            controller_id=self.controller_id, role=Role.REGIONAL, region=self.region
+        )
+        around = Surroundings(
+            authority=vault.authority,
+            server_cert_sha256=lambda: tls.certificate_sha256,
+            escalate=self._escalate,
+            in_transaction=self._queue_admission,
+            on_admitted=self._tell_of_admission,
+            on_locked=self._tell_withdrawn,
+            on_refused=self._tell_of_refusal,
+        )
+        return Admissions(nib=self.nib_store, key=key, me=me, surroundings=around)
+
+    def _servers(self) -> list[ControllerRESTServer]:
+        """Return the mTLS server and, once we may admit others, the join listener."""
+        servers = super()._servers()
+        if self.options.tls is None or self._verifier is None:
+            return servers
+        if self._join_server is None:
+            self._join_server = self.admissions.listener(
+                self.controller_id, self.options, self._verifier, self._verifier
+            )
+        return [*servers, self._join_server]
 
     def _escalate(self, request: EscalationRequest) -> ValidationResult:
         """Ask the global controller; raises TransientError while it is away."""
@@ -126,7 +152,9 @@ class RegionalController(MemberController):
 
     def _queue_admission(self, tx: NIBTransaction, record: ControllerRecord) -> None:
         """Let the global controller know for sure: with the admission, or not at all."""
-        tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(_admission_event(record)))
+        is_active = record.status is ControllerStatus.ACTIVE
+        event = _admission_event(record) if is_active else withdrawal_event(record, "")
+        tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
 
     def _tell_of_admission(self, record: ControllerRecord) -> None:
         """Let the region hear of it, and listen to the new one."""
@@ -143,6 +171,37 @@ class RegionalController(MemberController):
             data={"reason": reason},
         )
         self._publish(topics.events(self.region or ""), MessageType.SYSTEM_EVENT, event)
+
+    # --- taking rights back ------------------------------------------------------------------
+
+    def withdraw(self, controller_id: str, wanted: ControllerStatus, *, by: str) -> bool:
+        """Revoke, block or unblock (`active`) a local controller of ours, also while alone.
+
+        Tells whether that changed anything. Raises NotFoundError, InputError.
+        """
+        check_may_withdraw(self.nib_store.controller(controller_id), region=self.region)
+        with self.nib_store.transaction() as tx:
+            changed = put_status(tx, controller_id, wanted, actor=self.controller_id, by=by)
+            if changed is not None:
+                event = withdrawal_event(changed, by)
+                tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
+        if changed is None:
+            return False
+        self._tell_withdrawn(changed, by=by)
+        return True
+
+    def _tell_withdrawn(self, record: ControllerRecord, *, by: str = "") -> None:
+        self._parenting.children.forget(record.controller_id)
+        self._wake_relay()
+        topic = topics.events(self.region or "")
+        self._publish(topic, MessageType.SYSTEM_EVENT, withdrawal_event(record, by))
+
+    def _policy_kept(self, tx: NIBTransaction, old: Policy | None, new: Policy) -> None:
+        """Follow what policy says of our local controllers' rights, in its own transaction."""
+        ours = tx.controllers(role=Role.LOCAL, region=self.region)
+        for record in changed_by(old, new, ours):
+            tx.put_controller(record, expected_version=record.version)
+            self._parenting.children.forget(record.controller_id)
 
     # --- reports -----------------------------------------------------------------------------
 
@@ -191,6 +250,7 @@ class RegionalController(MemberController):
 
     def _handlers(self) -> Mapping[MessageType, Handler]:
         return {
+            # Here, over mTLS, only renewals come: who is not admitted yet has no certificate.
             MessageType.VALIDATION_REQUEST: lambda m: self._require_admissions().on_request(m),
             MessageType.CHALLENGE_RESPONSE: lambda m: self._require_admissions().on_response(m),
             MessageType.DISCOVERY_REPORT: self._on_report,
