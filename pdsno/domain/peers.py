@@ -45,3 +45,12 @@ def server_name(controller_id: str, region: str | None) -> str:
     """
     host = controller_id.replace("_", "-")
     return f"{host}.{region or 'global'}.{TRUST_DOMAIN}".lower()
+
+
+def subject_text(controller_id: str, role: Role, region: str | None) -> str:
+    """Return the subject of a controller's certificate as RFC 4514 text.
+
+    As in `CN=local_cntl_zone-A_1,OU=local,OU=zone-A,O=pdsno`: the user name by which mosquitto
+    knows it. Nothing in IDs and regions needs escaping there.
+    """
+    return f"CN={controller_id},OU={role.value},OU={region or 'global'},O=pdsno"
