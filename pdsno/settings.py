@@ -32,17 +32,23 @@ def _check_url(text: str) -> str:
     """Return the URL of a controller: scheme, host and perhaps a port, nothing else."""
     try:
         parts = urlsplit(text)
-        is_sound = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+        is_sound = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_sound = False
     if not is_sound or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} is no controller's URL: write it as http://192.0.2.1:8001")
+        raise ValueError(f"{text!r} is no controller's URL: write it as https://192.0.2.1:8001")
     return text
 
 
 ControllerUrl = Annotated[str, AfterValidator(_check_url)]
 
 _DEFAULT_PORTS = {Role.GLOBAL: 8001, Role.REGIONAL: 8002, Role.LOCAL: 8003}
+_JOIN_OFFSET = 10
+"""The join listener's port is the ordinary one and ten: 8011 and 8012."""
+_HIGHEST_PORT = 65535
+_MQTT_TLS = 8883
+_MQTT_PLAIN = 1883
+_HTTPS = 443
 
 
 class _Strict(BaseModel):
@@ -50,26 +56,75 @@ class _Strict(BaseModel):
 
 
 class ParentSettings(_Strict):
-    """The controller above: its assigned ID, and where it listens."""
+    """The controller above: its assigned ID, and where it listens.
+
+    `join_url` is where it admits: by default the same host, ten ports further up.
+    """
 
     id: str
     url: ControllerUrl
+    join_url: ControllerUrl | None = None
+
+    @property
+    def joining(self) -> str:
+        """Where to join, and to renew after a certificate has ended."""
+        if self.join_url is not None:
+            return self.join_url
+        parts = urlsplit(self.url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"https://{host}:{join_port_of(parts.port or _HTTPS)}"
 
 
 class BrokerSettings(_Strict):
-    """The MQTT broker."""
+    """The MQTT broker: with `id`, over TLS, and that is whose certificate it must show.
+
+    Without, it speaks no TLS and must be on loopback.
+    """
 
     host: str
-    port: Port = 1883
+    port: Port | None = None
+    id: str | None = None
+    region: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The port."""
+        return self.port or (_MQTT_TLS if self.id else _MQTT_PLAIN)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "BrokerSettings":
+        if self.id is None and not _is_loopback(self.host):
+            msg = (
+                f"`broker: {{host: {self.host}}}` is not loopback: name the broker's certificate "
+                "with `id: broker_cntl_global_1`, so that it is spoken to over TLS"
+            )
+            raise ValueError(msg)
+        try:
+            check_controller_id(self.id or "none")
+            check_region(self.region or "none")
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class ApiSettings(_Strict):
-    """The operators' REST API. It has no authentication yet: loopback, or a lab's network."""
+    """The operators' REST API. Off loopback it speaks TLS.
+
+    It shows `certificate` with `key` (PEM files), or else the controller's own certificate, which
+    clients check against PDSNO's root.
+    """
 
     listen: str = "127.0.0.1"
     port: Port = 8080
-    lab_network: str | None = None
     names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ApiSettings":
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("`certificate` and `key` go together: give both files, or neither")
+        return self
 
 
 class NodeSettings(_Strict):
@@ -82,8 +137,8 @@ class NodeSettings(_Strict):
     admin_socket: Path = Path("/run/pdsno/admin.sock")
     listen: str = "127.0.0.1"
     rest_port: Port | None = None
+    join_port: Port | None = None
     url: ControllerUrl | None = None
-    plain_transport: bool = False
     parent: ParentSettings | None = None
     broker: BrokerSettings | None = None
     join_token_file: Path | None = None
@@ -95,6 +150,17 @@ class NodeSettings(_Strict):
     def port(self) -> int:
         """The port for other controllers."""
         return self.rest_port or _DEFAULT_PORTS[self.role]
+
+    @property
+    def joining_port(self) -> int:
+        """The port for those who have no certificate yet."""
+        return self.join_port or join_port_of(self.port)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of ours that a certificate may name."""
+        hosts = [self.listen, *([self.api.listen] if self.api else [])]
+        return tuple(dict.fromkeys(host for host in hosts if _is_one_address(host)))
 
     @model_validator(mode="after")
     def _consistent(self) -> "NodeSettings":
@@ -112,12 +178,6 @@ class NodeSettings(_Strict):
                 check_subnet(subnet)
         except InputError as error:
             raise ValueError(str(error)) from error
-        if not self.plain_transport and not _is_loopback(self.listen):
-            msg = (
-                f"`listen: {self.listen}` is not loopback and transport is not encrypted yet: "
-                "set `plain_transport: true` if you accept that on this network"
-            )
-            raise ValueError(msg)
         return self
 
 
@@ -130,19 +190,60 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _is_one_address(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def join_port_of(port: int) -> int:
+    """Return the join listener's port, by the ordinary one's."""
+    return port + _JOIN_OFFSET if port + _JOIN_OFFSET <= _HIGHEST_PORT else port - _JOIN_OFFSET
+
+
+class BridgeSettings(_Strict):
+    """The broker above that a regional broker exchanges policy, status and events with."""
+
+    host: str
+    port: Port = _MQTT_TLS
+    id: str = "broker_cntl_global_1"
+
+
 class BrokerNodeSettings(_Strict):
-    """The broker process: where mosquitto listens and keeps its state."""
+    """The broker's agent: where mosquitto listens and keeps its state, and who admits it.
+
+    Without `parent` it is plain, has no rights to keep, and must be on loopback. `region` is for
+    the broker of one region.
+    """
 
     listen: str = "127.0.0.1"
-    port: Port = 1883
+    port: Port | None = None
     state_dir: Path = Path("/var/lib/pdsno-broker")
-    plain_transport: bool = False
+    parent: ParentSettings | None = None
+    join_token_file: Path | None = None
+    region: str | None = None
+    bridge: BridgeSettings | None = None
+
+    @property
+    def number(self) -> int:
+        """The port."""
+        return self.port or (_MQTT_TLS if self.parent else _MQTT_PLAIN)
 
     @model_validator(mode="after")
     def _consistent(self) -> "BrokerNodeSettings":
-        if not self.plain_transport and not _is_loopback(self.listen):
-            msg = f"`listen: {self.listen}` needs `plain_transport: true`"
+        if self.parent is None and not _is_loopback(self.listen):
+            msg = (
+                f"`listen: {self.listen}` is not loopback, and only with a certificate may a "
+                "broker listen there: set `parent: {id, url}` and `join_token_file`"
+            )
             raise ValueError(msg)
+        if self.bridge is not None and self.parent is None:
+            raise ValueError("`bridge` needs `parent`: brokers speak TLS to each other")
+        try:
+            check_region(self.region or "none")
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return self
 
 
@@ -193,7 +294,7 @@ def load_settings(path: Path) -> NodeSettings:
     except ValidationError as error:
         raise _invalid(path, error, NodeSettings) from error
     base = path.resolve().parent
-    paths = {
+    paths: dict[str, object] = {
         name: base / value
         for name in (
             "state_dir",
@@ -203,6 +304,13 @@ def load_settings(path: Path) -> NodeSettings:
         )
         if (value := getattr(settings, name)) is not None
     }
+    if settings.api is not None:
+        files = {
+            name: base / value
+            for name in ("certificate", "key")
+            if (value := getattr(settings.api, name)) is not None
+        }
+        paths["api"] = settings.api.model_copy(update=files)
     return settings.model_copy(update=paths)
 
 
@@ -212,4 +320,8 @@ def load_broker_settings(path: Path) -> BrokerNodeSettings:
         settings = BrokerNodeSettings.model_validate(_read(path))
     except ValidationError as error:
         raise _invalid(path, error, BrokerNodeSettings) from error
-    return settings.model_copy(update={"state_dir": path.resolve().parent / settings.state_dir})
+    base = path.resolve().parent
+    paths = {"state_dir": base / settings.state_dir}
+    if settings.join_token_file is not None:
+        paths["join_token_file"] = base / settings.join_token_file
+    return settings.model_copy(update=paths)

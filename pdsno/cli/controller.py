@@ -175,6 +175,54 @@ def resume(region: str | None, socket_path: Path | None) -> None:
     click.echo(f"resumed: {', '.join(answer['resumed'])}", err=True)
 
 
+_TARGET = click.argument("controller_id", metavar="ID")
+
+
+def _set_status(socket_path: Path | None, controller_id: str, status: str) -> None:
+    client = AdminClient(socket_path or default_socket())
+    body = {"controller_id": controller_id, "status": status}
+    answer = client.post("/controllers/status", body)
+    already = "" if answer["is_new"] else " (it was already)"
+    click.echo(f"{controller_id}: {status}{already}", err=True)
+
+
+@controller.command(
+    epilog="""\b
+Example (on the global controller's host, or for local controllers on their regional one's):
+  pdsno controller revoke local_cntl_zone-A_2
+"""
+)
+@_TARGET
+@_SOCKET
+def revoke(controller_id: str, socket_path: Path | None) -> None:
+    """Take a controller's rights back for good: its key never comes back.
+
+    It is refused on its next request, and within 2 seconds at the broker. Its machine can join
+    again only with a new key and a new token. `block` does the same until `unblock`.
+    """
+    _set_status(socket_path, controller_id, "revoked")
+
+
+@controller.command()
+@_TARGET
+@_SOCKET
+def block(controller_id: str, socket_path: Path | None) -> None:
+    """Take a controller's rights back until `unblock`; nobody may join from its host meanwhile."""
+    _set_status(socket_path, controller_id, "blocked")
+
+
+@controller.command()
+@_TARGET
+@_SOCKET
+def unblock(controller_id: str, socket_path: Path | None) -> None:
+    """Let a blocked or locked controller go on with the key and certificate that it has.
+
+    A locked one has a key that somebody copied: `revoke` it and let it join anew, unless you know
+    that it was you who copied it.
+    """
+    _set_status(socket_path, controller_id, "active")
+
+
 @controller.command()
 @_SOCKET
 @output_option

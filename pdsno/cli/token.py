@@ -28,16 +28,22 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--role", type=click.Choice(["regional", "local"]), required=True)
-@click.option("--region", required=True, help="The region that the new controller is for.")
+@click.option("--role", type=click.Choice(["regional", "local", "broker"]), required=True)
+@click.option(
+    "--region",
+    default=None,
+    help="The region that the new controller is for; a broker without one is for all.",
+)
 @click.option("--ttl", callback=seconds_of, default="15m", show_default=True, help="At most 24h.")
 @socket_option
-def create(role: str, region: str, ttl: int, socket_path: Path) -> None:
+def create(role: str, region: str | None, ttl: int, socket_path: Path) -> None:
     """Print a new token. It is a secret until it is used: hand it over in a file of mode 0600.
 
-    Tokens for regional controllers come from the global one, those for local controllers from
-    their region's.
+    Tokens for regional controllers and brokers come from the global one, those for local
+    controllers from their region's.
     """
+    if region is None and role != "broker":
+        raise click.UsageError(f"a {role} controller needs --region")
     body = {"role": role, "region": region, "ttl_s": ttl}
     answer = AdminClient(socket_path).post("/token", body)
     click.echo(answer["token"])

@@ -11,6 +11,7 @@ from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
 from pdsno.controllers.local_controller import LocalController
 from pdsno.controllers.regional_controller import RegionalController
+from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role, check_region
 from pdsno.domain.jsonable import jsonable
@@ -32,6 +33,7 @@ def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
     if isinstance(controller, GlobalController | RegionalController):
         calls["POST /token"] = lambda body: _mint(controller, body)
         calls["GET /tokens"] = lambda _: {"items": controller.admissions.tokens.records()}
+        calls["POST /controllers/status"] = lambda body: _withdraw(controller, body)
         calls["POST /tokens/revoke"] = lambda body: controller.admissions.tokens.revoke(
             str(body.get("jti_sha256", ""))
         )
@@ -90,13 +92,26 @@ def _status(controller: BaseController) -> object:
     }
 
 
+def _withdraw(
+    controller: GlobalController | RegionalController, body: Mapping[str, Any]
+) -> Mapping[str, object]:
+    try:
+        wanted = ControllerStatus(body.get("status", ""))
+    except ValueError as error:
+        msg = "status must be revoked, blocked or active"
+        raise InputError(msg) from error
+    name = _text(body, "controller_id")
+    is_new = controller.withdraw(name, wanted, by=_operator(controller))
+    return {"controller_id": name, "status": wanted, "is_new": is_new}
+
+
 def _mint(
     controller: GlobalController | RegionalController, body: Mapping[str, Any]
 ) -> Mapping[str, object]:
     try:
         role = Role(body.get("role", ""))
     except ValueError as error:
-        msg = "role must be regional or local"
+        msg = "role must be regional, local or broker"
         raise InputError(msg) from error
     region = body.get("region")
     ttl = body.get("ttl_s")

@@ -26,7 +26,13 @@ from pdsno.node.site_checks import (
     check_subnets,
     held_state_dir,
 )
-from pdsno.settings import ApiSettings, BrokerSettings, NodeSettings, ParentSettings
+from pdsno.settings import (
+    ApiSettings,
+    BrokerSettings,
+    NodeSettings,
+    ParentSettings,
+    join_port_of,
+)
 from pdsno.southbound.credentials import load_credentials
 
 log = structlog.get_logger()
@@ -72,6 +78,16 @@ class SiteSettings:
             WantedPort(number=self.global_port, purpose="global tier", option="--global-port"),
             WantedPort(
                 number=self.regional_port, purpose="regional tier", option="--regional-port"
+            ),
+            WantedPort(
+                number=join_port_of(self.global_port),
+                purpose="joining the global tier",
+                option="--global-port",
+            ),
+            WantedPort(
+                number=join_port_of(self.regional_port),
+                purpose="joining the regional tier",
+                option="--regional-port",
             ),
             *((broker,) if with_broker else ()),
         )
@@ -203,13 +219,13 @@ class Site:
             admin_socket=self._socket(role),
             rest_port=self._settings.regional_port if role is Role.REGIONAL else None,
             url=(
-                f"http://127.0.0.1:{self._settings.regional_port}"
+                f"https://127.0.0.1:{self._settings.regional_port}"
                 if role is Role.REGIONAL
                 else None
             ),
             parent=ParentSettings(
                 id=GLOBAL_ID if role is Role.REGIONAL else _REGIONAL_ID,
-                url=f"http://127.0.0.1:{port}",
+                url=f"https://127.0.0.1:{port}",
             ),
             broker=broker,
             join_token_file=self._token_file(role),

@@ -4,16 +4,20 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from pdsno.controllers.base_controller import BaseController, Options
+from pdsno.controllers.base_controller import BaseController, BrokerIdentity, Options
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.parent_link import Parent
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.identifiers import Role
 from pdsno.identity.keys import load_or_create_key
+from pdsno.identity.pki.authority import Lifetimes
+from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.nib import NIBStore
 from pdsno.settings import NodeSettings
 
 GLOBAL_ID = "global_cntl_1"
+_LOOPBACK = ("127.0.0.1", "::1")
+"""The global controller certifies itself: its API may be reached through a tunnel as well."""
 
 
 def open_state(directory: Path) -> tuple[ContextManager, NIBStore]:
@@ -26,22 +30,44 @@ def open_state(directory: Path) -> tuple[ContextManager, NIBStore]:
     return ContextManager(directory / "context.yaml"), NIBStore(directory / "nib.sqlite")
 
 
-def build_controller(settings: NodeSettings) -> BaseController:
+def build_controller(settings: NodeSettings, lifetimes: Lifetimes | None = None) -> BaseController:
     """Return the controller that the settings describe, not yet serving."""
     context, nib = open_state(settings.state_dir)
+    broker = settings.broker
     options = Options(
         key=load_or_create_key(settings.state_dir / "key.pem"),
-        parent=(
-            Parent(controller_id=settings.parent.id, url=settings.parent.url)
-            if settings.parent
+        tls=TlsIdentity(settings.state_dir / "tls"),
+        authority=(
+            AuthorityVault(settings.state_dir / "authority", lifetimes=lifetimes)
+            if settings.role is not Role.LOCAL
             else None
         ),
+        parent=_parent(settings),
         url=settings.url,
         rest_host=settings.listen,
-        mqtt_port=settings.broker.port if settings.broker else 1883,
+        join_port=settings.joining_port,
+        addresses=(*settings.addresses, *(_LOOPBACK if settings.role is Role.GLOBAL else ())),
+        mqtt_port=broker.number if broker else 1883,
+        broker=(
+            BrokerIdentity(controller_id=broker.id, region=broker.region)
+            if broker and broker.id
+            else None
+        ),
     )
     build = _BUILDERS[settings.role]
     return build(settings, context, nib, options)
+
+
+def _parent(settings: NodeSettings) -> Parent | None:
+    parent = settings.parent
+    if parent is None:
+        return None
+    return Parent(
+        controller_id=parent.id,
+        url=parent.url,
+        region=settings.region if settings.role is Role.LOCAL else None,
+        join_url=parent.joining,
+    )
 
 
 def _global(

@@ -9,10 +9,11 @@ from types import FrameType
 import structlog
 
 import pdsno
-from pdsno.api import ControllerInfo, check_listen_address, create_app
+from pdsno.api import ControllerInfo, api_tls_context, create_app, needs_tls
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.member_controller import MemberController
+from pdsno.domain.errors import OperationError
 from pdsno.node.admin import AdminSocket
 from pdsno.node.admin_calls import admin_calls
 from pdsno.node.admission_wait import join_when_possible
@@ -25,7 +26,8 @@ log = structlog.get_logger()
 class Node:
     """A controller with its API and admin socket, in this process.
 
-    `start()` returns once everything listens; joining and the loops go on in the background.
+    `start()` returns once everything listens that can: what needs a certificate, of a controller
+    that has not joined yet, follows when it has. Joining and the loops go on in the background.
     """
 
     def __init__(self, settings: NodeSettings, controller: BaseController | None = None) -> None:
@@ -35,15 +37,16 @@ class Node:
         self._stop = threading.Event()
         self._stack = ExitStack()
         self._joining: threading.Thread | None = None
+        self._is_api_served = False
 
     def start(self) -> None:
         """Listen everywhere, then join if need be and serve. Raises OperationError, InputError."""
         self._stack.callback(self.controller.nib_store.close)
         self._stack.callback(self.controller.close)
         try:
-            if self.controller.rest_server is not None:
-                self.controller.start_rest_server_background()
-            if self._settings.api is not None:
+            if self._can_serve:
+                self._serve()
+            elif self._settings.api is not None and not needs_tls(self._settings.api.listen):
                 self._serve_api(self._settings.api)
             admin = AdminSocket(self._settings.admin_socket, admin_calls(self.controller))
             admin.start()
@@ -54,17 +57,33 @@ class Node:
         self._joining = threading.Thread(target=self._join_and_serve, name="joining", daemon=True)
         self._joining.start()
 
+    @property
+    def _can_serve(self) -> bool:
+        """Whether there is a certificate to show, or none is needed."""
+        tls = self.controller.options.tls
+        return tls is None or (tls.has_certificate and self.controller.is_validated)
+
+    def _serve(self) -> None:
+        """Listen for other controllers and for operators. Raises OperationError, InputError."""
+        if self.controller.rest_server is not None:
+            self.controller.start_rest_server_background()
+        if self._settings.api is not None and not self._is_api_served:
+            self._serve_api(self._settings.api)
+
     def _serve_api(self, api: ApiSettings) -> None:
-        check_listen_address(api.listen, allow_lab_network=api.lab_network)
-        app = create_app(self.controller.nib_store, controller=self._info, host_names=api.names)
-        server = RestRunner(app, host=api.listen, port=api.port)
-        server.start()
-        self._stack.callback(server.stop)
-        log.info(
-            "api_serves",
-            url=f"http://{api.listen}:{server.port}/api/v1/devices",
-            note="no authentication yet: loopback and lab networks only",
+        context = api_tls_context(
+            api.listen,
+            certificate=api.certificate,
+            key=api.key,
+            own=self.controller.options.tls,
         )
+        app = create_app(self.controller.nib_store, controller=self._info, host_names=api.names)
+        server = RestRunner(app, host=api.listen, port=api.port, tls_context=context)
+        server.start()
+        self._is_api_served = True
+        self._stack.callback(server.stop)
+        scheme = "https" if context else "http"
+        log.info("api_serves", url=f"{scheme}://{api.listen}:{server.port}/api/v1/devices")
 
     def _info(self) -> ControllerInfo:
         controller = self.controller
@@ -94,7 +113,11 @@ class Node:
                 )
                 if not joined:
                     return
+                self._serve()
             controller.serve()
+        except OperationError as error:
+            log.error("controller_cannot_serve", why=str(error))  # noqa: TRY400 - no crash
+            self._stop.set()
         except Exception:
             log.exception("controller_cannot_serve")
             self._stop.set()
