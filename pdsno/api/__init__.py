@@ -1,11 +1,11 @@
 """The operators' REST API (RFC 9457 problems, OpenAPI): reading, on every tier.
 
-It has no authentication yet. Until then `check_listen_address` keeps it on loopback and on a
-lab's management network.
+Whoever asks shows a token (`tokens`, `auth`, `gate`) and sees what it is for (`view`). Off
+loopback it speaks TLS only (`listen`).
 """
 
 from pdsno.api.app import create_app
 from pdsno.api.info import ControllerInfo
-from pdsno.api.listen import check_listen_address
+from pdsno.api.listen import api_tls_context, check_listen_address
 
-__all__ = ["ControllerInfo", "check_listen_address", "create_app"]
+__all__ = ["ControllerInfo", "api_tls_context", "check_listen_address", "create_app"]

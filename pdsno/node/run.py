@@ -1,6 +1,7 @@
 """One controller process: from settings to a clean end."""
 
 import signal
+import ssl
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from types import FrameType
 import structlog
 
 import pdsno
-from pdsno.api import ControllerInfo, api_tls_context, create_app, needs_tls
+from pdsno.api import ControllerInfo, api_tls_context, check_listen_address, create_app
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.member_controller import MemberController
@@ -18,7 +19,7 @@ from pdsno.node.admin import AdminSocket
 from pdsno.node.admin_calls import admin_calls
 from pdsno.node.admission_wait import join_when_possible
 from pdsno.node.compose import build_controller
-from pdsno.settings import ApiSettings, NodeSettings
+from pdsno.settings import ApiSettings, NodeSettings, is_loopback
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class Node:
         try:
             if self._can_serve:
                 self._serve()
-            elif self._settings.api is not None and not needs_tls(self._settings.api.listen):
+            elif self._settings.api is not None and not self._api_waits(self._settings.api):
                 self._serve_api(self._settings.api)
             admin = AdminSocket(self._settings.admin_socket, admin_calls(self.controller))
             admin.start()
@@ -71,12 +72,8 @@ class Node:
             self._serve_api(self._settings.api)
 
     def _serve_api(self, api: ApiSettings) -> None:
-        context = api_tls_context(
-            api.listen,
-            certificate=api.certificate,
-            key=api.key,
-            own=self.controller.options.tls,
-        )
+        context = self._api_context(api)
+        check_listen_address(api.listen, has_tls=context is not None)
         app = create_app(self.controller.nib_store, controller=self._info, host_names=api.names)
         server = RestRunner(app, host=api.listen, port=api.port, tls_context=context)
         server.start()
@@ -84,6 +81,19 @@ class Node:
         self._stack.callback(server.stop)
         scheme = "https" if context else "http"
         log.info("api_serves", url=f"{scheme}://{api.listen}:{server.port}/api/v1/devices")
+
+    def _api_waits(self, api: ApiSettings) -> bool:
+        """Whether the API shows a certificate of ours that we do not have yet."""
+        return api.certificate is None and not is_loopback(api.listen)
+
+    def _api_context(self, api: ApiSettings) -> ssl.SSLContext | None:
+        """Return the company's certificate, else ours off loopback, else none."""
+        if api.certificate is not None and api.key is not None:
+            return api_tls_context(api.certificate, api.key)
+        tls = self.controller.options.tls
+        if is_loopback(api.listen) or tls is None:
+            return None
+        return tls.server_context(requires_client=False)
 
     def _info(self) -> ControllerInfo:
         controller = self.controller

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import requests
 import structlog
+from fastapi import FastAPI
 
 from pdsno.api import ControllerInfo, create_app, guard
 from pdsno.api.tokens import digest_of
@@ -124,13 +125,20 @@ def info(**health: object) -> ControllerInfo:
     )
 
 
+def app_of(
+    nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
+) -> FastAPI:
+    """Return the API of a NIB into which TOKEN is put."""
+    put_token(nib, TOKEN)
+    return create_app(nib, controller=controller, host_names=host_names)
+
+
 @contextmanager
 def served(
     nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
 ) -> Iterator[Api]:
     """Serve a NIB on a free port of loopback; the session has a token that may see everything."""
-    put_token(nib, TOKEN)
-    app = create_app(nib, controller=controller, host_names=host_names)
+    app = app_of(nib, controller, host_names)
     runner = RestRunner(app, host="127.0.0.1", port=0)
     # A line a request would come after the answer, in the output of another test; and structlog's
     # own default draws the locals of each frame, which takes seconds.
