@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from pdsno.communication.streams import StreamPage
+from pdsno.communication.stream_pages import StreamPage
 from pdsno.domain.errors import PDSNOError
 from pdsno.domain.messages import Message, StreamTail
 
@@ -60,6 +60,12 @@ class GapPuller:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="gap-puller")
             self._pool.submit(self._run, sender_id)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being pulled."""
+        with self._lock:
+            return not self._busy
 
     def counts(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
         """Return, by sender and stream, how many messages were `pulled` that were missing."""

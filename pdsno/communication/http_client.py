@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import structlog
@@ -24,6 +24,7 @@ from pdsno.communication.embedding import choose_credentials
 from pdsno.communication.http_peers import Peer, PeerBook, sound_url
 from pdsno.communication.http_tls import certificate_sha256, fetch_unverified
 from pdsno.communication.problems import error_of
+from pdsno.communication.stream_pages import MAX_PAGE_BYTES, StreamPage, read_page
 from pdsno.communication.tls_errors import explain, ssl_error_in
 from pdsno.domain.errors import (
     InputError,
@@ -34,7 +35,7 @@ from pdsno.domain.errors import (
     TransientError,
 )
 from pdsno.domain.identifiers import new_message_id
-from pdsno.domain.messages import Message, MessageType
+from pdsno.domain.messages import Message, MessageType, StreamTail
 from pdsno.domain.peers import Channel
 from pdsno.domain.ports import Signer, TransportSecurity, Verifier
 
@@ -234,6 +235,27 @@ class ControllerHTTPClient:
         if not isinstance(value, dict):
             raise RemoteProtocolError(f"{peer} answered /info with no JSON object")
         return value
+
+    def pull_stream(
+        self, controller_id: str, recipient_id: str, position: StreamTail | None
+    ) -> StreamPage:
+        """Return what comes after a position in a controller's stream for us, a page of it.
+
+        That we ask confirms what is before. None: only how its stream is called, and how far it
+        goes. Raises as `send` does; asks once.
+        """
+        peer = self._peers.peer(controller_id)
+        asked = {"stream": position.stream_id, "after": position.seq} if position else {}
+        path = f"/streams/{controller_id}" + (f"?{urlencode(asked)}" if asked else "")
+        answer = self._exchange(peer, "GET", path, None, self._timeout_s, MAX_PAGE_BYTES)
+        if answer.status != requests.codes.ok:
+            raise error_of(str(peer), answer.status, answer.body)
+        return read_page(
+            answer.body,
+            self._credentials.verifier,
+            sender_id=controller_id,
+            recipient_id=recipient_id,
+        )
 
     def _attempt(self, peer: Peer, draft: Draft, timeout_s: float) -> Message | None:
         raw = seal(draft, self._credentials.signer, with_key=self._credentials.is_embedded)

@@ -48,7 +48,7 @@ class OutboxRelay:
     the same numbers. After a failure the relay waits 1, 2, 4, … 30 s, or for `wake`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it stands on, then times by name
         self,
         nib: NIB,
         transports: Sequence[DurableTransport],

@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -28,6 +28,7 @@ from pdsno.communication.rest_peers import PeerGate
 from pdsno.communication.rest_protocol import ConnectionLimits
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.communication.rest_selftest import prove_peers_arrive
+from pdsno.communication.streams import StreamSource, answer_pull
 from pdsno.domain.errors import PDSNOError, Refusal
 from pdsno.domain.identifiers import check_controller_id
 from pdsno.domain.messages import Handler, MessageType
@@ -41,6 +42,8 @@ _JOINS_PER_MINUTE = 5
 _JOINER_CONNECTIONS = 20
 _JOINER_TYPES = (MessageType.VALIDATION_REQUEST, MessageType.CHALLENGE_RESPONSE)
 _PEM = "application/pem-certificate-chain"
+_Seq: TypeAlias = Annotated[int, Query(ge=0, le=2**53)]
+_Name: TypeAlias = Annotated[str | None, Query(max_length=64)]
 _BODY = {
     "requestBody": {
         "required": True,
@@ -272,6 +275,17 @@ class ControllerRESTServer:
 
     def _show_trust(self) -> Response:
         return Response(content=self._trust() if self._trust else b"", media_type=_PEM)
+
+    def serve_streams(self, source: StreamSource) -> None:
+        """Let our parent pull our stream; also while serving."""
+
+        def pull(request: Request, sender: str, after: _Seq = 0, stream: _Name = None) -> Response:
+            scope = request.scope
+            return _response(
+                answer_pull(source, self._gate, scope, sender=sender, after=after, stream_id=stream)
+            )
+
+        self.app.add_api_route("/streams/{sender}", pull, methods=["GET"], response_model=None)
 
     # --- messages ----------------------------------------------------------------------------
 

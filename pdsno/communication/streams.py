@@ -1,50 +1,30 @@
 """A stream, pulled by its receiver: `GET /streams/{sender}?stream=ID&after=SEQ`.
 
-The answer is a page: a line that says how far the stream goes, then one signed message a line. What
-it asks for by `after` it has applied, so asking confirms as well.
+The answer is a page of it. What is asked for by `after` was applied, so asking confirms as well.
 """
 
 import ipaddress
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import structlog
 
-from pdsno.communication.codec import MAX_MESSAGE_BYTES, Draft, open_message, seal
+from pdsno.communication.codec import Draft, seal
 from pdsno.communication.embedding import choose_credentials
+from pdsno.communication.problems import problem_of
 from pdsno.communication.relay import OutboxRelay
-from pdsno.communication.strict_json import parse_json
+from pdsno.communication.rest_messages import Answer, problem_answer
+from pdsno.communication.rest_peers import PeerGate
+from pdsno.communication.stream_pages import PAGE_BYTES, PAGE_MEDIA_TYPE, head_of
 from pdsno.domain.entities import OutboxRow
-from pdsno.domain.errors import (
-    NotFoundError,
-    Refusal,
-    RefusedError,
-    RemoteProtocolError,
-    TransientError,
-)
-from pdsno.domain.messages import Message, MessageType, StreamTail
+from pdsno.domain.errors import NotFoundError, Refusal, RefusedError, TransientError
+from pdsno.domain.messages import MessageType, StreamTail
 from pdsno.domain.peers import Channel
 from pdsno.domain.ports import NIB, Signer, Verifier
 
 log = structlog.get_logger()
 
-PAGE_MEDIA_TYPE = "application/x-ndjson"
-PAGE_BYTES = 2 * 1024 * 1024
-"""A page ends with the message that goes beyond this."""
-MAX_PAGE_BYTES = PAGE_BYTES + MAX_MESSAGE_BYTES + 4096
-
-_HEAD_BYTES = 4096
 _ROWS = 50
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StreamPage:
-    """A part of a stream. There is more unless the last message, or what was asked, is `tail`."""
-
-    stream_id: str
-    tail: int
-    messages: tuple[Message, ...] = ()
 
 
 class StreamSource:
@@ -86,7 +66,7 @@ class StreamSource:
         position = StreamTail(stream_id=stream_id or "", seq=after)
         go_on = relay.pulled(position) if stream_id else None
         tail = self._nib.outbox_tail()
-        lines = [json.dumps({"stream_id": tail.stream_id, "tail": tail.seq}).encode()]
+        lines = [head_of(tail)]
         if go_on is not None and tail.stream_id == stream_id:
             lines += self._messages(relay, go_on, stream_id)
         return b"\n".join(lines)
@@ -128,25 +108,25 @@ class StreamSource:
         return seal(draft, self._credentials.signer, with_key=self._credentials.is_embedded)
 
 
-def read_page(raw: bytes, verifier: Verifier, *, sender_id: str, recipient_id: str) -> StreamPage:
-    """Return a page whose every message was checked: signature, recipient, sender and stream.
-
-    Raises RemoteProtocolError or RefusedError.
-    """
-    head, *lines = raw.split(b"\n")
-    told = parse_json(head, _HEAD_BYTES)
-    stream_id = told.get("stream_id") if isinstance(told, dict) else None
-    tail = told.get("tail") if isinstance(told, dict) else None
-    if not isinstance(stream_id, str) or type(tail) is not int or tail < 0:
-        raise RemoteProtocolError(f"{sender_id} answered with no page of a stream")
-    messages = tuple(open_message(line, verifier, recipient_id=recipient_id) for line in lines)
-    for message in messages:
-        if (message.sender_id, message.stream_id) != (sender_id, stream_id):
-            raise RefusedError(
-                Refusal.IDENTITY_MISMATCH,
-                f"{sender_id} handed over a message of {message.sender_id} as its own stream",
-            )
-    return StreamPage(stream_id=stream_id, tail=tail, messages=messages)
+def answer_pull(
+    source: StreamSource,
+    gate: PeerGate,
+    scope: Mapping[str, Any],
+    *,
+    sender: str,
+    after: int,
+    stream_id: str | None,
+) -> Answer:
+    """Answer a request of `GET /streams/{sender}`; never raises."""
+    try:
+        channel = gate.channel(scope)
+        gate.admit(channel)
+        body = source.page(sender, after, stream_id, channel)
+    except Exception as error:  # noqa: BLE001 - a server answers every error
+        problem = problem_of(error)
+        log.warning("stream_refused", status=problem.status, error=str(error))
+        return problem_answer(problem, is_last=True)
+    return Answer(status=200, body=body, media_type=PAGE_MEDIA_TYPE)
 
 
 def _is_loopback(address: str) -> bool:

@@ -7,7 +7,7 @@ from typing import cast
 
 from pdsno.domain.entities import OutboxRow
 from pdsno.domain.errors import TransientError
-from pdsno.domain.messages import StreamTail
+from pdsno.domain.messages import Message, StreamTail
 from pdsno.domain.ports import NIB
 
 SNAPSHOT = "DISCOVERY_REPORT"
@@ -64,13 +64,19 @@ class FakeInbox:
         self.known_upto = 0
 
     def take(self, row: OutboxRow) -> StreamTail:
-        at = self.applied.get(row.stream_id, 0)
-        is_next = row.seq == at + 1
-        if is_next or (row.seq > at and row.message_type == SNAPSHOT):
-            self.applied[row.stream_id] = row.seq
-            self.log.append(row.seq)
-            self.known_upto = row.payload["upto"]
+        self._apply(row.stream_id, row.seq, row.message_type, row.payload["upto"])
         return self.position(row.stream_id)
+
+    def take_message(self, message: Message) -> None:
+        stream_id, seq = message.stream_id or "", message.seq or 0
+        self._apply(stream_id, seq, message.message_type.value, message.payload["upto"])
+
+    def _apply(self, stream_id: str, seq: int, message_type: str, upto: int) -> None:
+        at = self.applied.get(stream_id, 0)
+        if seq == at + 1 or (seq > at and message_type == SNAPSHOT):
+            self.applied[stream_id] = seq
+            self.log.append(seq)
+            self.known_upto = upto
 
     def position(self, stream_id: str) -> StreamTail:
         return StreamTail(stream_id=stream_id, seq=self.applied.get(stream_id, 0))
