@@ -12,6 +12,10 @@ from pdsno.signing import SigningKey
 REGION = "zone-A"
 
 
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One controller: its names, its message key, its TLS identity."""
@@ -81,7 +85,7 @@ def make_member(
         region=region,
         key_id=signer.key_id,
         addresses=addresses,
-        now=now or datetime.now(UTC),
+        now=now or now_utc(),
     )
     tls.accept(issued.chain_pem, authority.roots_pem)
     return Member(controller_id=controller_id, role=role, region=region, signer=signer, tls=tls)
@@ -99,7 +103,7 @@ def make_pki(
 
     `signers` gives message keys by controller ID, else they are new.
     """
-    now, signers = now or datetime.now(UTC), signers or {}
+    now, signers = now or now_utc(), signers or {}
     global_vault = AuthorityVault(directory / "gc" / "authority", lifetimes=lifetimes)
     global_authority = global_vault.found("global_cntl_1", now)
 
