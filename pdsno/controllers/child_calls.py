@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from pdsno.communication.http_client import ControllerHTTPClient
+from pdsno.communication.stream_pages import StreamPage
 from pdsno.controllers.children import Children
-from pdsno.domain.entities import ControllerRecord
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import PDSNOError, RefusedError
 from pdsno.domain.jsonable import jsonable
-from pdsno.domain.messages import DiscoveryRequest, MessageType, PolicyUpdate
+from pdsno.domain.messages import DiscoveryRequest, MessageType, PolicyUpdate, StreamTail
 from pdsno.policy.distribute import is_news
 
 log = structlog.get_logger()
@@ -68,12 +69,21 @@ class ChildCalls:
             except RefusedError as error:
                 log.warning("policy_refused_below", by=name, why=str(error))
 
+    def pull(
+        self, record: ControllerRecord | None, position: StreamTail | None
+    ) -> StreamPage | None:
+        """Ask a child for its stream behind a position; None if it cannot, or may not, be asked."""
+        if record is None or record.url is None or record.status is not ControllerStatus.ACTIVE:
+            return None
+        self._http.register_controller(record.controller_id, record.url, region=record.region)
+        return self._http.pull_stream(record.controller_id, self._sender_id(), position)
+
     def _send(self, record: ControllerRecord, message_type: MessageType, payload: object) -> bool:
         """Send; tells whether it arrived. Raises RefusedError."""
         if record.url is None:
             return False
         try:
-            self._http.register_controller(record.controller_id, record.url)
+            self._http.register_controller(record.controller_id, record.url, region=record.region)
             self._http.send(
                 sender_id=self._sender_id(),
                 recipient_id=record.controller_id,

@@ -100,6 +100,11 @@ class GlobalController(BaseController):
         self._calls = ChildCalls(
             self.http_client, lambda: self.controller_id, self._parenting.children
         )
+        taken = {
+            MessageType.DISCOVERY_SUMMARY: self._on_summary,
+            MessageType.SYSTEM_EVENT: self._on_event,
+        }
+        self._parenting.pull_gaps(self._calls, taken)
         self._certificates: OwnCertificates | None = None
         self._join_server: ControllerRESTServer | None = None
         if options.key is not None:
@@ -411,11 +416,22 @@ class GlobalController(BaseController):
         self._push = push
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
-        loops = [*super()._build_loops(), publish, push]
+        streams = self._parenting.streams_loop(Role.REGIONAL)
+        loops = [*super()._build_loops(), publish, push, streams]
         if self._certificates is not None:
             every_s = self.options.certificate_check_s
             loops.append(Loop("certificates", self._keep_certified, interval_s=lambda: every_s))
         return loops
+
+    @property
+    def streams_in(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """What became of regional controllers' messages, by sender and stream."""
+        return self._parenting.streams.counts()
+
+    def close(self) -> None:
+        """Stop pulling streams, loops, servers and connections; idempotent."""
+        self._parenting.streams.close()
+        super().close()
 
     def _keep_certified(self) -> None:
         if self._certificates is not None:

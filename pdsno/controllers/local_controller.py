@@ -113,6 +113,7 @@ class LocalController(MemberController):
             options=options or Options(),
         )
         self._discovery = Loop("discovery", self._discover, interval_s=self._interval_s)
+        self._offer_stream()
 
     # --- discovery ---------------------------------------------------------------------------
 

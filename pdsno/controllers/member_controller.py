@@ -1,7 +1,7 @@
 """What regional and local controllers share: they join a parent, and take its policy."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from pdsno.communication.payloads import read
 from pdsno.communication.relay import OutboxRelay
 from pdsno.communication.relay_state import RelayState
+from pdsno.communication.streams import StreamSource
 from pdsno.communication.transports import DurableTransport, RestTransport
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.loop import Loop
@@ -198,6 +199,25 @@ class MemberController(BaseController):
         )
         relay.start()
         return relay
+
+    def _offer_stream(self) -> None:
+        """Let the parent pull our stream, if it can call us."""
+        if self.rest_server is None or self.options.parent is None:
+            return
+        source = StreamSource(
+            self.nib_store,
+            lambda: self._relay,
+            sender_id=lambda: self.controller_id,
+            receiver_id=self.options.parent.controller_id,
+            signer=self.options.key,
+            verifier=self._verifier,
+        )
+        self.rest_server.serve_streams(source)
+
+    @property
+    def streams_out(self) -> Mapping[str, Mapping[str, int]]:
+        """How many messages of each stream of ours went to the parent since we began to serve."""
+        return self._relay.counts() if self._relay is not None else {}
 
     def _queue_snapshot(self) -> None:
         """The parent lost what it had confirmed: tell it everything anew."""

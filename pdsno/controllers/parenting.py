@@ -1,19 +1,22 @@
 """A controller's side towards its children: their status, their durable messages, our answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from pdsno.communication.payloads import read
+from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.children import Children
+from pdsno.controllers.loop import Loop
 from pdsno.controllers.stream_intake import StreamIntake
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import ConflictError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
+    Handler,
     Message,
     MessageType,
     PolicyUpdate,
@@ -24,6 +27,8 @@ from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.policy.distribute import is_news
 
 log = structlog.get_logger()
+
+PULL_EVERY_S = 60.0
 
 
 class Parenting:
@@ -41,6 +46,26 @@ class Parenting:
         self._policy_for = policy_for
         self.children = Children()
         self.streams = StreamIntake(nib)
+
+    def pull_gaps(self, calls: ChildCalls, handlers: Mapping[MessageType, Handler]) -> None:
+        """Fetch what is missing of children that can be called; `handlers` take it in."""
+
+        def take(message: Message) -> None:
+            handler = handlers.get(message.message_type)
+            if handler is None:
+                raise RefusedError(Refusal.NOT_ALLOWED, f"{message.message_type} in a stream")
+            handler(message)
+
+        self.streams.pull_by(lambda name, at: calls.pull(self._nib.controller(name), at), take)
+
+    def streams_loop(self, role: Role, region: str | None = None) -> Loop:
+        """Return the loop that asks children that can be called whether we miss something."""
+        return Loop("streams", lambda: self._look(role, region), interval_s=lambda: PULL_EVERY_S)
+
+    def _look(self, role: Role, region: str | None) -> None:
+        for record in self._nib.controllers(role=role, region=region):
+            if record.url is not None and record.status is ControllerStatus.ACTIVE:
+                self.streams.look(record.controller_id)
 
     def child(self, message: Message, role: Role) -> ControllerRecord:
         """Return who sent a message, if it is an active controller of this role.

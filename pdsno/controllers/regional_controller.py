@@ -87,6 +87,8 @@ class RegionalController(MemberController):
         self._calls = ChildCalls(
             self.http_client, lambda: self.controller_id, self._parenting.children
         )
+        self._offer_stream()
+        self._parenting.pull_gaps(self._calls, {MessageType.DISCOVERY_REPORT: self._on_report})
 
     # --- admitting local controllers -----------------------------------------------------------
 
@@ -234,6 +236,11 @@ class RegionalController(MemberController):
             seen=len(report.seen),
         )
         return reply
+
+    @property
+    def streams_in(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """What became of our local controllers' messages, by sender and stream."""
+        return self._parenting.streams.counts()
 
     def _wake_relay(self) -> None:
         if self._relay is not None:
@@ -404,13 +411,15 @@ class RegionalController(MemberController):
             self.mqtt_client.on_connect(publish.wake)
         if self.options.parent is not None:
             self._relay = self._new_relay(self._rest_transports())
-        return [*super()._build_loops(), publish, push]
+        streams = self._parenting.streams_loop(Role.LOCAL, self.region)
+        return [*super()._build_loops(), publish, push, streams]
 
     def close(self) -> None:
         """Stop the relay, loops and connections; idempotent."""
         if self._relay is not None:
             self._relay.stop()
             self._relay = None
+        self._parenting.streams.close()
         super().close()
 
 

@@ -14,7 +14,13 @@ ADMISSION = "CONTROLLER_VALIDATED"
 def keep_event(
     tx: NIBTransaction, sender: ControllerRecord, event: SystemEvent, *, actor: str
 ) -> None:
-    """Keep an event, and the controller that it tells of. `actor` is who we are."""
+    """Keep an event, and the controller that it tells of. `actor` is who we are.
+
+    Whom it admitted a regional controller tells with each snapshot, too: nothing, if we know.
+    """
+    known = tx.controller(event.subject) if event.event_type == ADMISSION else None
+    if known is not None and known.validated_at == event.at:
+        return
     key, status = event.data.get("public_key"), status_told_by(event)
     if event.event_type == ADMISSION and isinstance(key, str):
         _keep_local_controller(tx, sender, event, key)
