@@ -93,7 +93,7 @@ class BrokerSettings(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "BrokerSettings":
-        if self.id is None and not _is_loopback(self.host):
+        if self.id is None and not is_loopback(self.host):
             msg = (
                 f"`broker: {{host: {self.host}}}` is not loopback: name the broker's certificate "
                 "with `id: broker_cntl_global_1`, so that it is spoken to over TLS"
@@ -181,7 +181,8 @@ class NodeSettings(_Strict):
         return self
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address, or `localhost`, is this machine's own."""
     if host == "localhost":
         return True
     try:
@@ -232,7 +233,7 @@ class BrokerNodeSettings(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "BrokerNodeSettings":
-        if self.parent is None and not _is_loopback(self.listen):
+        if self.parent is None and not is_loopback(self.listen):
             msg = (
                 f"`listen: {self.listen}` is not loopback, and only with a certificate may a "
                 "broker listen there: set `parent: {id, url}` and `join_token_file`"

@@ -46,7 +46,7 @@ def tiers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tiers]:
 
 def test_without_a_parent_a_report_is_queued_and_the_own_nib_complete(tiers: Tiers) -> None:
     lc = LocalController("lonely", "zone-A", SUBNET, tiers.context("lc"), tiers.nib("lc"))
-    tiers.keep(lc)
+    tiers.keep("lc", lc)
     result = lc.run_discovery_cycle()
     assert (result.report, result.devices_new) == (ReportState.QUEUED, 1)
     assert addresses(lc) == ["192.0.2.7"]

@@ -63,7 +63,7 @@ def alone(tiers: Tiers, made: Policy | None = None) -> LocalController:
         with nib.transaction() as tx:
             tx.put_policy(replace(made, version=1))
     lc = LocalController("local_cntl_zone-A_1", "zone-A", SUBNET, tiers.context("lc"), nib)
-    tiers.keep(lc)
+    tiers.keep("lc", lc)
     return lc
 
 
@@ -331,6 +331,6 @@ def test_an_unnamed_controller_leaves_alone_what_policy_gives_to_others(tiers: T
     with nib.transaction() as tx:
         tx.put_policy(replace(made, regions=(replace(region, local_controllers=(other,)),)))
     lc = LocalController("local_cntl_zone-A_1", "zone-A", SUBNET, tiers.context("lc"), nib)
-    tiers.keep(lc)
+    tiers.keep("lc", lc)
     lc.run_discovery_cycle()
     assert tiers.told[0]["scope"].exclude == ("192.0.2.0/25",)

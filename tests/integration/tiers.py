@@ -27,6 +27,8 @@ from pdsno.domain.messages import Message, MessageType
 from pdsno.domain.observations import Method, Sighting
 from pdsno.domain.policy import LocalPolicy, Policy, RegionPolicy
 from pdsno.identity.directory import NIBVerifier
+from pdsno.identity.pki.authority import Lifetimes
+from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.nib import NIBStore
 from pdsno.signing import SigningKey
 
@@ -69,6 +71,10 @@ class Tiers:
     told: list[dict[str, Any]] = field(default_factory=list)
     """What each look was told besides."""
     status_s: float = STATUS_S
+    check_s: float = 60.0
+    lifetimes: Lifetimes | None = None
+    join_ports: dict[str, int] = field(default_factory=dict)
+    identities: dict[str, TlsIdentity] = field(default_factory=dict)
     broker_port: int | None = None
     looking: threading.Event | None = None
     """If set here, a look is set when it has begun, and goes on until it is stopped."""
@@ -104,15 +110,36 @@ class Tiers:
         )
 
     def options(
-        self, name: str, *, parent: Parent | None = None, url: str | None = None
+        self, name: str, role: Role, *, parent: Parent | None = None, url: str | None = None
     ) -> Options:
         key = self.keys.setdefault(name, SigningKey.generate())
+        vault = AuthorityVault(self.folder / name / "authority", lifetimes=self.lifetimes)
         return Options(
             key=key,
+            tls=self.tls(name),
+            authority=None if role is Role.LOCAL else vault,
             parent=parent,
             url=url,
+            join_port=self.join_ports.setdefault(name, free_port()),
+            validation_limit=1000,
             status_interval_s=self.status_s,
+            certificate_check_s=self.check_s,
             mqtt_port=self.broker_port or 1883,
+        )
+
+    def tls(self, name: str) -> TlsIdentity:
+        if name not in self.identities:
+            self.identities[name] = TlsIdentity(self.folder / name / "tls")
+        return self.identities[name]
+
+    def parent(self, name: str, controller: BaseController, region: str | None) -> Parent:
+        """Return a started controller as somebody's parent."""
+        assert controller.rest_server is not None
+        return Parent(
+            controller_id=controller.controller_id,
+            url=url_of(controller.rest_server.port),
+            region=region,
+            join_url=url_of(self.join_ports[name]),
         )
 
     @property
@@ -127,9 +154,9 @@ class Tiers:
             self.stores[name] = self.stack.enter_context(NIBStore("memory://"))
         return self.stores[name]
 
-    def keep(self, controller: BaseController) -> None:
+    def keep(self, name: str, controller: BaseController) -> None:
         self.stack.callback(controller.close)
-        if controller.rest_server is not None:
+        if controller.rest_server is not None and self.tls(name).has_certificate:
             controller.start_rest_server_background()
 
     def gc(self, *, port: int | None = None) -> GlobalController:
@@ -140,9 +167,9 @@ class Tiers:
             nib_store=self.nib("gc"),
             rest_port=port,
             mqtt_broker=self.broker,
-            options=self.options("gc", url=url_of(port)),
+            options=self.options("gc", Role.GLOBAL, url=url_of(port)),
         )
-        self.keep(gc)
+        self.keep("gc", gc)
         gc.serve()
         return gc
 
@@ -156,7 +183,7 @@ class Tiers:
     ) -> RegionalController:
         port = port or free_port()
         name = f"rc-{region}"
-        parent = Parent(controller_id=gc.controller_id, url=gc.options.url or "")
+        parent = self.parent("gc", gc, None)
         rc = RegionalController(
             temp_id=f"temp-{region}",
             region=region,
@@ -164,17 +191,18 @@ class Tiers:
             nib_store=self.nib(name),
             rest_port=port,
             mqtt_broker=self.broker,
-            options=self.options(name, parent=parent, url=url_of(port) if has_url else None),
+            options=self.options(
+                name, Role.REGIONAL, parent=parent, url=url_of(port) if has_url else None
+            ),
         )
-        self.keep(rc)
+        self.keep(name, rc)
         self._join(rc, lambda: gc.admissions.mint_token(Role.REGIONAL, region, None))
         return rc
 
     def lc(self, region: str, rc: RegionalController, *, has_url: bool = False) -> LocalController:
         port = free_port()
         name = f"lc-{region}"
-        assert rc.rest_server is not None
-        parent = Parent(controller_id=rc.controller_id, url=url_of(rc.rest_server.port))
+        parent = self.parent(f"rc-{region}", rc, region)
         lc = LocalController(
             f"temp-local-{region}",
             region,
@@ -184,9 +212,11 @@ class Tiers:
             enable_rest=has_url,
             rest_port=port,
             mqtt_broker=self.broker,
-            options=self.options(name, parent=parent, url=url_of(port) if has_url else None),
+            options=self.options(
+                name, Role.LOCAL, parent=parent, url=url_of(port) if has_url else None
+            ),
         )
-        self.keep(lc)
+        self.keep(name, lc)
         self._join(lc, lambda: rc.admissions.mint_token(Role.LOCAL, region, None))
         return lc
 
@@ -194,6 +224,8 @@ class Tiers:
     def _join(member: MemberController, mint: Callable[[], str]) -> None:
         if not member.is_validated:
             assert member.join(mint()).is_approved
+        if member.rest_server is not None:
+            member.start_rest_server_background()
 
     def send(
         self,
@@ -207,10 +239,13 @@ class Tiers:
     ) -> Message | None:
         """Send a message with the key of one of the controllers."""
         client = ControllerHTTPClient(
-            signer=self.keys[name], verifier=NIBVerifier(self.nib(name)), retries=0
+            signer=self.keys[name],
+            verifier=NIBVerifier(self.nib(name)),
+            tls=self.tls(name),
+            retries=0,
         )
         assert to.rest_server is not None
-        client.register_controller(to.controller_id, url_of(to.rest_server.port))
+        client.register_controller(to.controller_id, url_of(to.rest_server.port), region=to.region)
         try:
             return client.send(
                 sender_id=sender_id,
@@ -231,7 +266,7 @@ def free_port() -> int:
 
 
 def url_of(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
+    return f"https://127.0.0.1:{port}"
 
 
 def addresses(controller: BaseController, *, active: bool = True) -> list[str]:
