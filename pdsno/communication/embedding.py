@@ -90,26 +90,15 @@ def choose_credentials(signer: Signer | None, verifier: Verifier | None) -> Cred
 
 def require_loopback(host: str) -> None:
     """Raise InputError unless every address of `host` is this machine's loopback."""
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise InputError(
-            f"{host} is not loopback: without a signer only this machine can be spoken to "
-            "(pass signer= and verifier=)"
+            f"{host} is not loopback: without TLS only this machine can be spoken to "
+            "(pass tls=, which pdsno does for every controller that has joined)"
         )
 
 
-def warn_unless_loopback(host: str) -> None:
-    """Log that messages of nobody in particular leave this machine, if they do."""
-    if not _is_loopback(host):
-        log.warning(
-            "embedding_mode_leaves_machine",
-            host=host,
-            detail="without a signer the others cannot tell who is speaking",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def is_loopback(host: str) -> bool:
+    """Tell whether a name resolves, and to loopback addresses only."""
     try:
         found = {item[4][0] for item in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):

@@ -57,6 +57,8 @@ def joining_context(roots_pem: str | bytes) -> ssl.SSLContext:
     """Return a client's context that trusts these roots and shows no certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.hostname_checks_common_name = False
     text = roots_pem.decode("ascii", "replace") if isinstance(roots_pem, bytes) else roots_pem
     try:
         context.load_verify_locations(cadata=text)

@@ -3,11 +3,11 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from pdsno.communication.codec import Draft
-from pdsno.communication.embedding import Credentials, warn_unless_loopback
+from pdsno.communication.codec import Draft, MessageJournal
+from pdsno.communication.embedding import Credentials, require_loopback
 from pdsno.communication.mqtt_answers import (
     LinkState,
     Publication,
@@ -22,6 +22,7 @@ from pdsno.communication.topics import check_filter, check_topic
 from pdsno.domain.errors import InputError, TransientError
 from pdsno.domain.identifiers import check_controller_id, new_message_id
 from pdsno.domain.messages import BROADCAST, Handler, MessageType
+from pdsno.domain.ports import TransportSecurity
 
 _QOS = (0, 1, 2)
 _PORTS = range(1, 65536)
@@ -29,11 +30,13 @@ _PORTS = range(1, 65536)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokerKey:
-    """Which broker, and as whom."""
+    """Which broker, and as whom. With `tls` it must bear `server_name`."""
 
     host: str
     port: int
     controller_id: str
+    server_name: str = ""
+    tls: TransportSecurity | None = field(default=None, compare=False)
 
     @property
     def broker(self) -> str:
@@ -48,6 +51,9 @@ class BrokerConnection(Protocol):
 
     def start(self, will: Will | None) -> None:
         """Connect in the background and keep connected; idempotent, but for another will."""
+
+    def renew(self, timeout_s: float) -> None:
+        """Connect anew, for a new certificate; who publishes meanwhile waits and loses nothing."""
 
     def close(self) -> None:
         """Disconnect and end the threads."""
@@ -104,15 +110,19 @@ class MessagingClient:
     """
 
     def __init__(
-        self, key: BrokerKey, credentials: Credentials, connections: SharedConnections
+        self,
+        key: BrokerKey,
+        credentials: Credentials,
+        connections: SharedConnections,
+        journal: MessageJournal | None = None,
     ) -> None:
         check_controller_id(key.controller_id)
         _check_address(key)
-        if credentials.is_embedded:
-            warn_unless_loopback(key.host)
+        if key.tls is None:
+            require_loopback(key.host)
         self._key = key
         self._connections = connections
-        self._gate = MessageGate(key.controller_id, credentials)
+        self._gate = MessageGate(key.controller_id, credentials, journal)
         self._lock = threading.RLock()
         self._connection: BrokerConnection | None = None
         self._entries: list[Subscription] = []
@@ -193,6 +203,16 @@ class MessagingClient:
             except Exception:
                 self.disconnect()
                 raise
+
+    def reconnect(self, *, timeout_s: float = 10.0) -> None:
+        """Connect anew, to show the broker our new certificate; nothing unless connected.
+
+        The session goes on: no message is lost, and who publishes meanwhile waits. Call it after
+        each renewal. Raises TransientError or RefusedError as `connect` does, and goes on trying.
+        """
+        connection = self._connection
+        if connection is not None:
+            connection.renew(timeout_s)
 
     def disconnect(self) -> None:
         """Leave the connection, and close it if nobody else uses it; idempotent.

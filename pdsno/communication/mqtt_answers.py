@@ -85,6 +85,7 @@ class LinkState:
     is_up: bool = False
     generation: int = 0
     failure: str = ""
+    has_remedy: bool = False
     is_refused: bool = False
 
     def up(self) -> None:
@@ -93,6 +94,13 @@ class LinkState:
             self.is_up, self.is_refused, self.failure = True, False, ""
             self.generation += 1
             self.changed.notify_all()
+
+    def failed(self, cause: str, *, has_remedy: bool) -> bool:
+        """Note why it is not connected; returns whether that is news."""
+        with self.changed:
+            is_news = self.failure != cause
+            self.failure, self.has_remedy = cause, has_remedy
+            return is_news
 
     def refused(self, cause: str) -> None:
         """The broker said no: wake those who wait."""
@@ -115,9 +123,8 @@ class LinkState:
             cause = self.failure or f"no answer within {timeout_s:g} s"
             if self.is_refused:
                 raise RefusedError(Refusal.NOT_ALLOWED, f"MQTT broker at {broker}: {cause}")
-        raise TransientError(
-            f"cannot reach the MQTT broker at {broker}: {cause}; is mosquitto running there?"
-        )
+        hint = "" if self.has_remedy else "; is mosquitto running there?"
+        raise TransientError(f"cannot reach the MQTT broker at {broker}: {cause}{hint}")
 
 
 class Answers:

@@ -4,6 +4,8 @@ The one module that knows paho.
 """
 
 import contextlib
+import errno
+import ssl
 import sys
 import threading
 from collections import Counter
@@ -19,9 +21,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pdsno.communication.backoff import Backoff
-from pdsno.communication.codec import MAX_MESSAGE_BYTES
+from pdsno.communication.broker_tls import named_context
+from pdsno.communication.codec import MAX_MESSAGE_BYTES, MessageJournal
 from pdsno.communication.deliveries import OrderedWorker
-from pdsno.communication.embedding import choose_credentials
+from pdsno.communication.embedding import choose_credentials, is_loopback
+from pdsno.communication.handover import Handover
 from pdsno.communication.messaging import BrokerKey, MessagingClient, SharedConnections
 from pdsno.communication.mqtt_answers import (
     TAKEN_OVER,
@@ -33,8 +37,10 @@ from pdsno.communication.mqtt_answers import (
     raise_failure,
 )
 from pdsno.communication.subscriptions import Incoming, Subscription, Subscriptions
-from pdsno.domain.errors import PDSNOError, TransientError
-from pdsno.domain.ports import Signer, Verifier
+from pdsno.communication.tls_errors import cause_of
+from pdsno.domain.errors import InputError, PDSNOError, TransientError
+from pdsno.domain.peers import server_name
+from pdsno.domain.ports import Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 
@@ -65,6 +71,7 @@ class _Connection:
         self._callbacks: list[Callable[[], None]] = []
         self._callback_lock = threading.Lock()
         self._starting = threading.Lock()
+        self._handover = Handover()
         self._is_started = False
         self._client = self._new_client(key.controller_id)
 
@@ -76,6 +83,10 @@ class _Connection:
             manual_ack=True,
         )
         client.max_queued_messages_set(_MAX_UNSENT)
+        if self._key.tls is not None:
+            client.tls_set_context(named_context(self._key.tls, self._key.server_name))
+        else:
+            client.on_socket_open = _require_loopback_peer
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -90,23 +101,36 @@ class _Connection:
         with self._starting:
             if will is not None and will is not self._will:
                 self._will = will
-                self._halt()
-            if self._is_started:
+                with self._handover.alone(_ANSWER_TIMEOUT_S):
+                    self._halt()
+            if not self._is_started:
+                self._launch()
+
+    def renew(self, timeout_s: float) -> None:
+        """Connect anew and wait until that is done, for `timeout_s` at most."""
+        with self._starting:
+            if not self._is_started:
                 return
-            self._client.connect_async(
-                self._key.host,
-                self._key.port,
-                keepalive=KEEPALIVE_S,
-                clean_start=False,
-                properties=_properties(
-                    PacketTypes.CONNECT,
-                    SessionExpiryInterval=SESSION_EXPIRY_S,
-                    ReceiveMaximum=_RECEIVE_MAXIMUM,
-                    MaximumPacketSize=MAX_MESSAGE_BYTES + 64 * 1024,
-                ),
-            )
-            self._client.loop_start()
-            self._is_started = True
+            with self._handover.alone(_ANSWER_TIMEOUT_S):
+                self._halt()
+                self._launch()
+                self.state.wait_up(self.name, timeout_s)
+
+    def _launch(self) -> None:
+        self._client.connect_async(
+            self._key.host,
+            self._key.port,
+            keepalive=KEEPALIVE_S,
+            clean_start=False,
+            properties=_properties(
+                PacketTypes.CONNECT,
+                SessionExpiryInterval=SESSION_EXPIRY_S,
+                ReceiveMaximum=_RECEIVE_MAXIMUM,
+                MaximumPacketSize=MAX_MESSAGE_BYTES + 64 * 1024,
+            ),
+        )
+        self._client.loop_start()
+        self._is_started = True
 
     def close(self) -> None:
         """Disconnect; the session with its subscriptions stays with the broker for a day."""
@@ -143,19 +167,17 @@ class _Connection:
 
     def publish(self, item: Publication) -> Reason:
         """Return the broker's answer; raises TransientError without one in time."""
-        if not self.state.is_up:
-            raise TransientError(f"not connected to the MQTT broker at {self.name}")
         expiry = {} if item.expiry_s is None else {"MessageExpiryInterval": item.expiry_s}
-        info = self._client.publish(
-            item.topic,
-            item.raw,
-            item.qos,
-            item.is_retained,
-            _properties(PacketTypes.PUBLISH, **expiry),
-        )
-        if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise TransientError(f"MQTT broker at {self.name}: {paho.error_string(info.rc)}")
-        answer = self._answers.wait(info.mid, item.timeout_s)
+        properties = _properties(PacketTypes.PUBLISH, **expiry)
+        with self._handover.using(item.timeout_s) as left_s:
+            if not self.state.is_up:
+                raise TransientError(f"not connected to the MQTT broker at {self.name}")
+            info = self._client.publish(
+                item.topic, item.raw, item.qos, item.is_retained, properties
+            )
+            if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise TransientError(f"MQTT broker at {self.name}: {paho.error_string(info.rc)}")
+            answer = self._answers.wait(info.mid, left_s)
         if answer is None:
             raise TransientError(
                 f"the MQTT broker at {self.name} did not acknowledge within {item.timeout_s:g} s"
@@ -166,13 +188,14 @@ class _Connection:
         """Add a subscription and, if connected, wait until the broker granted it."""
         for message in self.subscriptions.add(entry):
             self._queue(message)
-        if not self.state.is_up:
-            return
-        qos = self.subscriptions.filters()[entry.topic_filter]
-        rc, mid = self._client.subscribe(entry.topic_filter, options=SubscribeOptions(qos=qos))
-        if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
-            return  # just lost the connection: subscribed with the next one
-        answer = self._answers.wait(mid, _ANSWER_TIMEOUT_S)
+        with self._handover.using(_ANSWER_TIMEOUT_S) as left_s:
+            if not self.state.is_up:
+                return
+            qos = self.subscriptions.filters()[entry.topic_filter]
+            rc, mid = self._client.subscribe(entry.topic_filter, options=SubscribeOptions(qos=qos))
+            if rc is not MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+                return  # just lost the connection: subscribed with the next one
+            answer = self._answers.wait(mid, left_s)
         if answer is None:
             log.warning("mqtt_subscribe_unanswered", topic=entry.topic_filter, broker=self.name)
         elif answer[0].is_failure:
@@ -226,11 +249,15 @@ class _Connection:
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:
         error = sys.exc_info()[1]
-        cause = getattr(error, "strerror", None) or str(error or "no connection")
-        if self.state.failure != cause:
-            log.warning("mqtt_unreachable", broker=self.name, error=cause)
-        self.state.failure = cause
+        if isinstance(error, ssl.SSLError):
+            self._failed(cause_of(error, self._key.server_name), has_remedy=True)
+        else:
+            self._failed(getattr(error, "strerror", None) or str(error or "no connection"))
         self._wait_longer()
+
+    def _failed(self, cause: str, *, has_remedy: bool = False) -> None:
+        if self.state.failed(cause, has_remedy=has_remedy):
+            log.warning("mqtt_unreachable", broker=self.name, error=cause)
 
     def _on_disconnect(
         self,
@@ -240,7 +267,14 @@ class _Connection:
         reason: ReasonCode,
         _properties: object,
     ) -> None:
-        if self.state.down() and reason.value != 0:
+        was_up = self.state.down()
+        if not was_up and not self.state.is_refused and self._key.tls is not None:
+            # With TLS 1.3 a server judges the client's certificate after the client was done.
+            self._failed(
+                "it closed the connection: our certificate may have expired, or be of another root",
+                has_remedy=True,
+            )
+        if was_up and reason.value != 0:
             hint = "another client has our ID" if reason.value == TAKEN_OVER else ""
             log.warning("mqtt_disconnected", broker=self.name, reason=str(reason), hint=hint)
         self._wait_longer()
@@ -294,6 +328,13 @@ class _Connection:
             self._client.ack(mid, qos)
 
 
+def _require_loopback_peer(_client: paho.Client, _userdata: object, sock: Any) -> None:  # noqa: ANN401 - paho's
+    """End a connection without TLS that left this machine: a name may resolve anew."""
+    address = sock.getpeername()[0]
+    if not is_loopback(address):
+        raise OSError(errno.EPERM, f"{address} is not loopback, and TLS is not used")
+
+
 def _plain(reason: ReasonCode) -> Reason:
     return Reason(int(reason.value), str(reason))
 
@@ -313,10 +354,15 @@ class ControllerMQTTClient(MessagingClient):
 
     Speaks MQTT 5 with a session that the broker keeps for a day, keepalive 20 s; reconnects after
     1 to 30 s, with jitter. Clients of one process with equal broker and controller ID share one
-    connection. Built without signer and verifier it is in embedding mode.
+    connection.
+
+    With `tls` it shows our certificate and expects that of `broker_id` in `broker_region` (None:
+    global); the broker then knows us, and our session, by the certificate's subject. Without, only
+    a broker on this machine is spoken to. Built without signer and verifier it is in embedding
+    mode. With a `journal` replays are refused after a restart, too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a client's settings, by name
         self,
         controller_id: str,
         broker_host: str,
@@ -324,9 +370,23 @@ class ControllerMQTTClient(MessagingClient):
         *,
         signer: Signer | None = None,
         verifier: Verifier | None = None,
+        tls: TransportSecurity | None = None,
+        broker_id: str | None = None,
+        broker_region: str | None = None,
+        journal: MessageJournal | None = None,
     ) -> None:
+        if tls is not None and broker_id is None:
+            raise InputError("over TLS the broker must be named: pass broker_id=")
+        name = server_name(broker_id, broker_region) if tls is not None and broker_id else ""
         super().__init__(
-            BrokerKey(host=broker_host, port=broker_port, controller_id=controller_id),
+            BrokerKey(
+                host=broker_host,
+                port=broker_port,
+                controller_id=controller_id,
+                server_name=name,
+                tls=tls,
+            ),
             choose_credentials(signer, verifier),
             _CONNECTIONS,
+            journal,
         )

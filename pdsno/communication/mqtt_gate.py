@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pdsno.communication.codec import Draft, ReplayGuard, is_replayable, open_message, seal
+from pdsno.communication.codec import (
+    Draft,
+    MessageJournal,
+    ReplayGuard,
+    is_replayable,
+    open_message,
+    seal,
+)
 from pdsno.communication.embedding import Credentials
 from pdsno.communication.subscriptions import Incoming, Sink
 from pdsno.domain.errors import PDSNOError, RefusedError, RemoteProtocolError
@@ -15,11 +22,19 @@ log = structlog.get_logger()
 
 
 class MessageGate:
-    """Seals and opens messages of one controller. `refused` counts by reason, `failed` handlers."""
+    """Seals and opens messages of one controller. `refused` counts by reason, `failed` handlers.
 
-    def __init__(self, controller_id: str, credentials: Credentials) -> None:
+    A message is checked once, however many subscriptions it is for. Sinks are called one at a
+    time, those of one message after each other.
+    """
+
+    def __init__(
+        self, controller_id: str, credentials: Credentials, journal: MessageJournal | None = None
+    ) -> None:
         self._controller_id = controller_id
         self._credentials = credentials
+        self._guard = ReplayGuard(journal=journal)
+        self._checked_last: tuple[Incoming, Message | None] | None = None
         self.refused: Counter[str] = Counter()
         self.failed = 0
 
@@ -30,16 +45,21 @@ class MessageGate:
 
     def sink(self, handler: Handler) -> Sink:
         """Return what takes raw messages of one subscription and calls its handler."""
-        guard = ReplayGuard()
 
         def take(incoming: Incoming) -> None:
-            message = self._checked(incoming, guard)
+            message = self._checked(incoming)
             if message is not None:
                 self._handle(handler, message)
 
         return take
 
-    def _checked(self, incoming: Incoming, guard: ReplayGuard) -> Message | None:
+    def _checked(self, incoming: Incoming) -> Message | None:
+        last = self._checked_last
+        if last is None or last[0] is not incoming:
+            last = self._checked_last = (incoming, self._opened(incoming))
+        return last[1]
+
+    def _opened(self, incoming: Incoming) -> Message | None:
         try:
             message = open_message(
                 incoming.payload,
@@ -48,11 +68,13 @@ class MessageGate:
                 topic=incoming.topic,
             )
             if not is_replayable(message):
-                guard.admit(message, datetime.now(UTC))
+                self._guard.admit(message, datetime.now(UTC))
         except RefusedError as error:
             self._refuse(incoming, error.reason.value, error)
         except RemoteProtocolError as error:
             self._refuse(incoming, "MALFORMED", error)
+        except PDSNOError as error:
+            self._refuse(incoming, "NOT_RECORDED", error)
         else:
             return message
         return None

@@ -35,10 +35,11 @@ _ALERTS = {
 
 def explain(error: ssl.SSLError, peer: str, name: str) -> str:
     """Return cause and remedy; `peer` is who and where, `name` whose certificate was expected."""
-    return f"no secure connection to {peer}: {_cause(error, name)}"
+    return f"no secure connection to {peer}: {cause_of(error, name)}"
 
 
-def _cause(error: ssl.SSLError, name: str) -> str:
+def cause_of(error: ssl.SSLError, name: str) -> str:
+    """Return cause and remedy without saying whose connection it was."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
         if code in _UNKNOWN_ISSUER:

@@ -1,0 +1,30 @@
+"""TLS to a broker: our newest certificate at each connect, and the broker's name checked."""
+
+import ssl
+from typing import Any, cast
+
+from pdsno.domain.ports import TransportSecurity
+
+
+class _NamedContext:
+    """Stands where an MQTT library wants an SSLContext, and puts in the name that it would not.
+
+    Libraries check the certificate against the address that they connect to; ours bear names.
+    """
+
+    check_hostname = True
+
+    def __init__(self, tls: TransportSecurity, server_name: str) -> None:
+        self._tls = tls
+        self._server_name = server_name
+
+    def wrap_socket(self, sock: Any, *, server_hostname: str = "", **options: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's
+        """Return the socket in TLS, by the certificate that we have now."""
+        del server_hostname
+        context = self._tls.client_context()
+        return context.wrap_socket(sock, server_hostname=self._server_name, **options)
+
+
+def named_context(tls: TransportSecurity, server_name: str) -> ssl.SSLContext:
+    """Return what to give an MQTT library as its context."""
+    return cast("ssl.SSLContext", _NamedContext(tls, server_name))
