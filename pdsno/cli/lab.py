@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pdsno.cli.api_access import access_options, look_up
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.errors import InputError, OperationError
 
@@ -29,7 +30,7 @@ Examples:
   pdsno lab status
   pdsno lab exec spine1 -- vtysh -c 'show ip ospf neighbor'
   pdsno lab exec h-a1 -- bash
-  pdsno lab verify lab/two-regions.clab.yml --api http://172.30.30.10:8080
+  pdsno lab verify lab/two-regions.clab.yml --api https://172.30.30.10:8080
   pdsno lab down two-regions
 
 LAB is a topology file, or the name of a lab that is up. Needs root."""
@@ -142,7 +143,7 @@ def logs(target: str | None, daemon: str | None, node: str) -> None:
 
 @lab.command(
     epilog="\b\nExample:\n  pdsno lab verify lab/two-regions.clab.yml "
-    "--api http://172.30.30.10:8080 -o json"
+    "--api https://172.30.30.10:8080 -o json"
 )
 @click.argument("target", metavar="LAB")
 @click.option(
@@ -151,15 +152,19 @@ def logs(target: str | None, daemon: str | None, node: str) -> None:
     metavar="URL",
     help="A controller's API; default: port 8080 of the lab's first controller.",
 )
+@access_options
 @output_option
-def verify(target: str, api: str | None, output: OutputFormat) -> int:
+def verify(
+    target: str, *, api: str | None, token_file: Path | None, ca: Path | None, output: OutputFormat
+) -> int:
     """Compare a NIB with the live nodes of LAB; exit code 1 on any difference."""
     from pdsno.lab.nib_reader import read_nib
     from pdsno.lab.verify import compare
 
     running = _find(target)
     truth = running.truth()
-    devices, links = read_nib(api or _default_api(running))
+    asked = look_up(api or _default_api(running), token_file=token_file, ca=ca)
+    devices, links = read_nib(asked.url, token=asked.token, ca=asked.ca)
     comparison = compare(truth, devices, links)
     render_one(comparison.to_json(), fmt=output)
     return 0 if comparison.is_equal else 1
@@ -204,7 +209,7 @@ def _default_api(running: "Lab") -> str:
 
     for node in running.state().nodes:
         if node.role is Role.CONTROLLER and node.mgmt_ipv4:
-            return f"http://{node.mgmt_ipv4}:8080"
+            return f"https://{node.mgmt_ipv4}:8080"
     raise InputError("this lab has no controller: name the API with --api URL")
 
 

@@ -74,6 +74,14 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.token:token",
         summary="Join tokens for new controllers.",
     ),
+    "api-token": Entry(
+        target="pdsno.cli.api_token:api_token",
+        summary="Tokens for operators' REST API.",
+    ),
+    "pki": Entry(
+        target="pdsno.cli.pki:pki",
+        summary="Certificates, and the root key.",
+    ),
     "policy": Entry(
         target="pdsno.cli.policy:policy",
         summary="Show or apply policy.",
@@ -89,7 +97,7 @@ Examples:
   pdsno demo --once                        try everything, leave nothing behind
   pdsno up --subnet 192.0.2.0/24           discover a real network
   pdsno discover 192.0.2.0/24 -o json      one sweep, no controllers
-  pdsno nib devices --api http://127.0.0.1:8080 -o csv
+  pdsno nib devices --api https://192.0.2.10:8080 -o csv
 
 Exit codes: 0 done, 1 the operation failed, 2 wrong usage or settings.
 """

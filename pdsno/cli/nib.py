@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from pdsno.cli import nib_ledger
-from pdsno.cli.nib_client import DEFAULT_API, NIBClient
+from pdsno.cli.api_access import ApiTarget, api_options
+from pdsno.cli.nib_client import NIBClient
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
 from pdsno.domain.identifiers import Role
@@ -27,7 +28,7 @@ Examples:
   pdsno nib endpoints --ip 10.1.20.0/24
   pdsno nib probes --unanswered
   pdsno nib probes --cycles
-  PDSNO_API=http://172.30.30.10:8080 pdsno nib controllers"""
+  pdsno nib controllers --api https://172.30.30.10:8080"""
 
 
 @click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
@@ -35,24 +36,11 @@ def nib() -> None:
     """Read a Network Information Base: devices, endpoints, links, controllers, events."""
 
 
-def api_option(command: _Command) -> _Command:
-    """Add `--api`; the command receives `api: str`."""
-    return click.option(
-        "--api",
-        envvar="PDSNO_API",
-        default=DEFAULT_API,
-        show_default=True,
-        show_envvar=True,
-        metavar="URL",
-        help="Whose NIB to read.",
-    )(command)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListRequest:
     """What every list takes; `limit` None means all."""
 
-    api: str
+    api: ApiTarget
     limit: int | None
     output: OutputFormat
 
@@ -62,7 +50,7 @@ def list_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def call(
-        *, api: str, limit: int | None, take_all: bool, output: OutputFormat, **own: object
+        *, api: ApiTarget, limit: int | None, take_all: bool, output: OutputFormat, **own: object
     ) -> None:
         if take_all and limit is not None:
             raise click.UsageError("--all and --limit exclude each other")
@@ -74,7 +62,7 @@ def list_options(command: Callable[..., None]) -> Callable[..., None]:
     with_limit = click.option(
         "--limit", type=click.IntRange(min=1), metavar="N", help="At most N items."
     )(with_all)
-    return api_option(output_option(with_limit))
+    return api_options(output_option(with_limit))
 
 
 def text_filters(*options: tuple[str, str]) -> Callable[[_Command], _Command]:
@@ -248,8 +236,8 @@ _NEIGHBOR_COLUMNS = (
 @nib.command()
 @click.argument("device")
 @output_option
-@api_option
-def device(device: str, api: str, output: OutputFormat) -> None:
+@api_options
+def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
     """Show one device whole. DEVICE is an ID, or a name, MAC or address that it alone has."""
     with NIBClient(api) as client:
         found = client.device(device)

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from pdsno.cli.api_access import CA_VARIABLE, TOKEN_VARIABLE, ApiTarget
 from pdsno.domain.errors import InputError, NotFoundError, OperationError, TransientError
 
 if TYPE_CHECKING:
     import requests
 
-DEFAULT_API = "http://127.0.0.1:8080"
 _CONNECT_S = 5.0
 _READ_S = 60.0
 _PAGE = 1000
-_OK, _BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 404, 422
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 401, 404, 422
 _DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
@@ -26,14 +26,18 @@ class NIBClient:
     it cannot be reached, and OperationError for any other failure.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, target: ApiTarget) -> None:
         import requests
 
-        self.url = _checked(url)
+        self.url = target.url
         self.has_more = False
+        self._target = target
         self._session = requests.Session()
         # Neither a proxy nor a password of the environment has a part in this.
         self._session.trust_env = False
+        self._session.verify = str(target.ca) if target.ca else True
+        if target.token is not None:
+            self._session.headers["Authorization"] = f"Bearer {target.token}"
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +127,8 @@ class NIBClient:
                 f"the API at {self.url} gave no answer in time; is the controller overloaded, "
                 "or a firewall in between?"
             ) from error
+        except requests.exceptions.SSLError as error:
+            raise OperationError(self._untrusted(error)) from error
         except requests.RequestException as error:
             raise TransientError(
                 f"cannot reach the API at {self.url}: {_cause(error)}; start a controller "
@@ -136,32 +142,37 @@ class NIBClient:
         detail = body.get("detail") if body else None
         if status < _BAD_REQUEST or not isinstance(detail, str):
             return self._stranger()
+        if status == _UNAUTHORIZED:
+            return InputError(self._unauthorized(detail))
         if status == _NOT_FOUND:
             return NotFoundError(f"{self.url}: {detail}")
         if status in {_BAD_REQUEST, _UNPROCESSABLE}:
             return InputError(detail)
         return OperationError(f"the API at {self.url} answered {status}: {detail}")
 
+    def _unauthorized(self, detail: str) -> str:
+        if self._target.token is None:
+            return (
+                f"the API at {self.url} needs a token: on the controller's machine `pdsno "
+                f"api-token create --name NAME --role viewer --save {self.url}` makes and keeps "
+                f"one; elsewhere name it by --token-file or {TOKEN_VARIABLE}"
+            )
+        return f"the API at {self.url} refused the token {self._target.origin}: {detail}"
+
+    def _untrusted(self, error: Exception) -> str:
+        if "WRONG_VERSION_NUMBER" in str(error):
+            return f"what listens at {self.url} speaks no TLS: use http://"
+        reason = re.search(r"certificate verify failed: ([^(]*)", str(error))
+        why = f" ({reason[1].strip()})" if reason else ""
+        return (
+            f"the certificate of {self.url} cannot be verified{why}: name its CA with --ca FILE "
+            f"or {CA_VARIABLE}"
+        )
+
     def _stranger(self) -> OperationError:
         return OperationError(
             f"what listens at {self.url} is not a PDSNO API; name one with --api URL or PDSNO_API"
         )
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_sound = (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.port != 0
-            and not (parts.username or parts.query or parts.fragment)
-        )
-    except ValueError:
-        is_sound = False
-    if not is_sound:
-        raise InputError(f"{url!r} is not the URL of an API: write it as {DEFAULT_API}")
-    return url.rstrip("/")
 
 
 def _object(response: "requests.Response") -> dict[str, Any] | None:
@@ -179,8 +190,7 @@ def _cause(error: Exception) -> str:
         "NewConnectionError": "nobody listens there",
         "NameResolutionError": "the name is not known",
         "ConnectTimeoutError": "no answer",
-        "SSLError": "its TLS certificate cannot be verified",
-        "ConnectionError": "the connection broke",
+        "ConnectionError": "the connection broke (does it speak TLS? then use https://)",
     }.get(name, name)
 
 

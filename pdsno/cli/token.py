@@ -8,16 +8,16 @@ import click
 from pdsno.cli.admin_client import AdminClient, socket_option
 from pdsno.cli.output import OutputFormat, output_option, render
 
-_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)", re.ASCII)
-_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smhd]?)", re.ASCII)
+_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(ctx: click.Context, parameter: click.Parameter, value: str) -> int:
-    """Return `90`, `90s`, `15m` or `2h` in seconds (a click callback)."""
+    """Return `90`, `90s`, `15m`, `2h` or `7d` in seconds (a click callback)."""
     match = _DURATION.fullmatch(value)
     if match is None:
         raise click.BadParameter(
-            f"{value!r} is no duration: write 90s, 15m or 2h", ctx=ctx, param=parameter
+            f"{value!r} is no duration: write 90s, 15m, 2h or 7d", ctx=ctx, param=parameter
         )
     return int(match["number"]) * _UNIT_S[match["unit"]]
 

@@ -1,5 +1,6 @@
 """Reads devices, endpoints and links from a controller's REST API."""
 
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -9,6 +10,7 @@ from pdsno.lab.verify import SeenDevice, SeenLink
 
 _TIMEOUT_S = 10.0
 _PAGE = 500
+_UNAUTHORIZED = 401
 
 
 def _pages(session: requests.Session, api: str, resource: str) -> list[dict[str, Any]]:
@@ -33,22 +35,31 @@ def _pages(session: requests.Session, api: str, resource: str) -> list[dict[str,
 
 
 def _cause(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate cannot be verified (--ca FILE names its CA)"
     if isinstance(error, requests.ConnectionError):
         return "nobody answers there"
     if isinstance(error, requests.Timeout):
         return f"no answer in {_TIMEOUT_S:.0f} s"
     if isinstance(error, requests.HTTPError):
+        if error.response.status_code == _UNAUTHORIZED:
+            return "it needs a good token (pdsno api-token create --save URL)"
         return f"HTTP status {error.response.status_code}"
     return "the answer is not JSON"
 
 
-def read_nib(api: str) -> tuple[list[SeenDevice], list[SeenLink]]:
+def read_nib(
+    api: str, *, token: str | None = None, ca: Path | None = None
+) -> tuple[list[SeenDevice], list[SeenLink]]:
     """Read a NIB over REST; endpoints come after the devices.
 
-    Raises OperationError if it cannot be read or understood.
+    `ca` is of the API's certificate. Raises OperationError if it cannot be read or understood.
     """
     with requests.Session() as session:
         session.trust_env = False  # a lab is never behind a proxy
+        session.verify = str(ca) if ca else True
+        if token is not None:
+            session.headers["Authorization"] = f"Bearer {token}"
         devices = [SeenDevice.from_json(item) for item in _pages(session, api, "devices")]
         hosts = [SeenDevice.from_endpoint(item) for item in _pages(session, api, "endpoints")]
         links = [SeenLink.from_json(item) for item in _pages(session, api, "links")]

@@ -1,6 +1,6 @@
 """What each tier's admin socket does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,14 +18,20 @@ from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import DiscoveryRequest
 from pdsno.domain.policy import check_subnet
 from pdsno.node.admin import AdminCall, caller
+from pdsno.node.api_token_calls import api_token_calls
 from pdsno.policy.document import policy_from
 
 _MOST_SUBNETS = 256
 _MOST_CHARACTERS = 200
 
 
-def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
-    """Return the calls that this controller's admin socket serves."""
+def admin_calls(
+    controller: BaseController, *, api_roots: Callable[[], str] = lambda: ""
+) -> dict[str, AdminCall]:
+    """Return the calls that this controller's admin socket serves.
+
+    `api_roots` gives the roots (PEM) by which its API's certificate is verified, if it is ours.
+    """
     calls: dict[str, AdminCall] = {
         "GET /status": lambda _: _status(controller),
         "GET /policy": lambda _: controller.nib_store.policy(),
@@ -53,7 +59,9 @@ def admin_calls(controller: BaseController) -> dict[str, AdminCall]:
         calls["POST /resume"] = lambda body: {
             "resumed": controller.resume(by=_operator(controller), region=_region(body))
         }
-    return calls
+    return calls | api_token_calls(
+        controller.nib_store, by=lambda: _operator(controller), roots_pem=api_roots
+    )
 
 
 def _operator(controller: BaseController) -> str:

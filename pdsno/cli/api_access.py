@@ -1,0 +1,257 @@
+"""How commands get into a controller's API: its URL, a token, and the CA of its certificate.
+
+A token comes from `--token-file`, else PDSNO_API_TOKEN, else from what is kept in `api.yml`: never
+from an argument, which every user of the machine could read in the list of processes.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from pdsno.domain.errors import InputError, OperationError
+
+DEFAULT_API = "http://127.0.0.1:8080"
+TOKEN_VARIABLE = "PDSNO_API_TOKEN"  # noqa: S105 - the name of a variable
+CA_VARIABLE = "PDSNO_CA"
+
+_TOKEN = re.compile(r"pdsno_[A-Za-z0-9_-]{43}", re.ASCII)
+_PORTS = {"http": 80, "https": 443}
+_MAKE_ONE = "pdsno api-token create --save URL makes and keeps one"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiTarget:
+    """Whose API to ask, and how. `ca` None: the machine's own CAs; `origin` is of the token."""
+
+    url: str
+    token: str | None = None
+    origin: str = ""
+    ca: Path | None = None
+
+
+def access_options(command: _Command) -> _Command:
+    """Add `--token-file` and `--ca`; the command receives `token_file` and `ca` for `look_up`."""
+    with_ca = click.option(
+        "--ca",
+        type=click.Path(path_type=Path),
+        envvar=CA_VARIABLE,
+        show_envvar=True,
+        metavar="FILE",
+        help="CA of the API's certificate, in PEM.",
+    )(command)
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help=f"Holds the API token (mode 0600).  [default: ${TOKEN_VARIABLE}, or the kept one]",
+    )(with_ca)
+
+
+def api_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--api`, `--token-file` and `--ca`; the command receives `api: ApiTarget`."""
+
+    @wraps(command)
+    def call(*, api: str, token_file: Path | None, ca: Path | None, **own: object) -> None:
+        command(api=look_up(api, token_file=token_file, ca=ca), **own)
+
+    return click.option(
+        "--api",
+        envvar="PDSNO_API",
+        default=DEFAULT_API,
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="Whose NIB to read.",
+    )(access_options(call))
+
+
+def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None) -> ApiTarget:
+    """Return how to ask the API at a URL.
+
+    Raises InputError for a URL, token or CA that cannot be, also if the token would travel in the
+    clear; OperationError for a file that cannot be read, or that others can read.
+    """
+    url = checked_url(url)
+    kept = _kept().get(_key(url), {})
+    token, origin = _token(token_file, kept.get("token"))
+    if ca is None and "ca" in kept:
+        ca = Path(kept["ca"])
+    if ca is not None:
+        _check_ca(ca)
+    if token is not None and not _is_private(url):
+        raise InputError(
+            f"{url} would carry the token in the clear: off loopback the API speaks https://"
+        )
+    return ApiTarget(url=url, token=token, origin=origin, ca=ca)
+
+
+def checked_url(url: str) -> str:
+    """Return the URL of an API without a slash at its end. Raises InputError if it is none."""
+    try:
+        parts = urlsplit(url)
+        is_sound = (
+            parts.scheme in _PORTS
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not (parts.username or parts.query or parts.fragment)
+        )
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise InputError(f"{url!r} is not the URL of an API: write it as {DEFAULT_API}")
+    return url.rstrip("/")
+
+
+# --- what is kept ----------------------------------------------------------------------------
+
+
+def access_file() -> Path:
+    """Return the file that keeps tokens by URL ($XDG_CONFIG_HOME/pdsno/api.yml)."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "pdsno" / "api.yml"
+
+
+def remember(url: str, token: str, ca_pem: str = "") -> Path:
+    """Keep a token, and perhaps the CA, for the API at a URL; return the file (mode 0600).
+
+    What was kept for that URL goes. Raises InputError for no URL, OperationError if it cannot be
+    kept.
+    """
+    key = _key(checked_url(url))
+    with _changing() as kept:
+        entry = {"token": token}
+        if ca_pem:
+            ca = access_file().with_name(f"{re.sub('[^a-z0-9.]+', '-', key)}.pem")
+            _write(ca, ca_pem)
+            entry["ca"] = str(ca)
+        kept[key] = entry
+    return access_file()
+
+
+def forget(url: str) -> None:
+    """Drop what is kept for the API at a URL, if anything is. Raises as `remember`."""
+    key = _key(checked_url(url))
+    if key not in _kept():
+        return
+    with _changing() as kept:
+        entry = kept.pop(key, {})
+    if "ca" in entry and Path(entry["ca"]).parent == access_file().parent:
+        Path(entry["ca"]).unlink(missing_ok=True)
+
+
+@contextmanager
+def _changing() -> Iterator[dict[str, dict[str, str]]]:
+    """Give the entries to change, then write them; other processes wait."""
+    import yaml
+
+    file = access_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise OperationError(f"cannot keep the token in {file}: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        kept = _kept()
+        yield kept
+        _write(file, yaml.safe_dump(kept, sort_keys=True))
+    finally:
+        os.close(folder)
+
+
+def _kept() -> dict[str, dict[str, str]]:
+    from pdsno.strict_yaml import StrictYamlError, load_strict
+
+    file = access_file()
+    if not file.exists():
+        return {}
+    try:
+        entries, _ = load_strict(_read_private(file))
+    except StrictYamlError as error:
+        raise InputError(f"{file}: {error}") from error
+    is_sound = isinstance(entries, dict) and all(
+        isinstance(entry, dict)
+        and entry.keys() <= {"token", "ca"}
+        and all(isinstance(value, str) for value in entry.values())
+        for entry in entries.values()
+    )
+    if entries is None or not isinstance(entries, dict) or not is_sound:
+        raise InputError(f"{file} shall map URLs to `token` and `ca`: correct or remove it")
+    return entries
+
+
+def _write(file: Path, text: str) -> None:
+    from pdsno.identity.private_files import replace_private
+
+    try:
+        replace_private(file, text.encode())
+    except OSError as error:
+        raise OperationError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _read_private(file: Path) -> str:
+    from pdsno.identity.private_files import read_private
+
+    try:
+        return read_private(file, what="the file").decode()
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {file}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8 text") from error
+
+
+# --- tokens, URLs, CAs -----------------------------------------------------------------------
+
+
+def _token(token_file: Path | None, kept: str | None) -> tuple[str | None, str]:
+    if token_file is not None:
+        token, origin = _read_private(token_file).strip(), f"in {token_file}"
+    elif os.environ.get(TOKEN_VARIABLE):
+        token, origin = os.environ[TOKEN_VARIABLE].strip(), f"in {TOKEN_VARIABLE}"
+    elif kept is not None:
+        token, origin = kept, f"kept in {access_file()}"
+    else:
+        return None, ""
+    if not _TOKEN.fullmatch(token):
+        raise InputError(f"what is {origin} is no API token (pdsno_…); {_MAKE_ONE}")
+    return token, origin
+
+
+def _key(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}{parts.path}"
+
+
+def _is_private(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _check_ca(path: Path) -> None:
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise InputError(f"{path} is no CA certificate in PEM") from error
+    except OSError as error:
+        raise InputError(f"cannot read the CA {path}: {error.strerror}") from error
