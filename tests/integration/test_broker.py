@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pdsno.communication import broker as broker_module
 from pdsno.communication.broker import Mosquitto, MosquittoSettings
-from pdsno.domain.errors import OperationError
-from tests.integration.waiting import wait_until
+from pdsno.domain.errors import InputError, OperationError
+from tests.integration.waiting import holds_for, wait_until
 
 
 def is_alive(pid: int) -> bool:
@@ -79,11 +80,27 @@ def test_a_taken_port_is_one_clear_line(broker_settings: MosquittoSettings) -> N
     assert broker.pid is None
 
 
-def test_an_address_of_another_machine_is_one_clear_line(
-    broker_settings: MosquittoSettings,
+def test_off_loopback_it_needs_tls(broker_settings: MosquittoSettings) -> None:
+    with pytest.raises(InputError, match=r"192\.0\.2\.1 needs TLS.*join"):
+        Mosquitto(replace(broker_settings, listen="192.0.2.1"))
+
+
+def test_a_broker_that_hangs_is_killed_and_comes_back(
+    broker_settings: MosquittoSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(OperationError, match="no such address"):
-        Mosquitto(replace(broker_settings, listen="192.0.2.1")).start()
+    monkeypatch.setattr(broker_module, "_CHECK_S", 0.2)
+    monkeypatch.setattr(broker_module, "_CHECK_TIMEOUT_S", 0.5)
+    broker = Mosquitto(broker_settings)
+    broker.start()
+    try:
+        first = broker.pid
+        assert first is not None
+        assert holds_for(lambda: broker.pid == first, 2)
+        os.kill(first, signal.SIGSTOP)
+        wait_until(lambda: broker.restarts == 1, "the restart")
+        assert not is_alive(first)
+    finally:
+        broker.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give privileges up")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pdsno.communication import broker
+from pdsno.communication import broker_launch
 from pdsno.communication.broker import Mosquitto, MosquittoSettings, render_configuration
 from pdsno.domain.errors import InputError, OperationError
 
@@ -27,7 +27,7 @@ def test_a_directory_that_could_add_settings_is_refused(tmp_path: Path) -> None:
 def test_without_mosquitto_the_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "_run_as", lambda _settings: None)
+    monkeypatch.setattr(broker_launch, "run_as", lambda _settings: None)
     monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
     with pytest.raises(OperationError, match="apt install mosquitto"):
         Mosquitto(MosquittoSettings(state_dir=tmp_path, port=1)).start()
