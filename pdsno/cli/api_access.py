@@ -7,9 +7,11 @@ from an argument, which every user of the machine could read in the list of proc
 import fcntl
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +27,8 @@ TOKEN_VARIABLE = "PDSNO_API_TOKEN"  # noqa: S105 - the name of a variable
 CA_VARIABLE = "PDSNO_CA"
 
 _TOKEN = re.compile(r"pdsno_[A-Za-z0-9_-]{43}", re.ASCII)
+_OWN_S = 3600
+_FOREVER = "9999"
 _PORTS = {"http": 80, "https": 443}
 _MAKE_ONE = "pdsno api-token create --save URL makes and keeps one"
 
@@ -69,8 +73,8 @@ def api_options(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--api",
         envvar="PDSNO_API",
-        default=DEFAULT_API,
-        show_default=True,
+        default=default_api,
+        show_default=DEFAULT_API,
         show_envvar=True,
         metavar="URL",
         help="Whose NIB to read.",
@@ -85,7 +89,11 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
     """
     url = checked_url(url)
     kept = _kept().get(_key(url), {})
+    if kept.get("until", _FOREVER) < _now():
+        kept = {}
     token, origin = _token(token_file, kept.get("token"))
+    if token is None:
+        token, origin = _of_this_host(url)
     if ca is None and "ca" in kept:
         ca = Path(kept["ca"])
     if ca is not None:
@@ -95,6 +103,15 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
             f"{url} would carry the token in the clear: off loopback the API speaks https://"
         )
     return ApiTarget(url=url, token=token, origin=origin, ca=ca)
+
+
+def default_api() -> str:
+    """Return the URL that is asked if none is named: of a running demo, else the usual one."""
+    try:
+        kept = _kept()
+    except (InputError, OperationError):
+        return DEFAULT_API  # whoever needs the file is told what is wrong with it
+    return next((url for url, entry in kept.items() if entry.get("default")), DEFAULT_API)
 
 
 def checked_url(url: str) -> str:
@@ -123,10 +140,14 @@ def access_file() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "pdsno" / "api.yml"
 
 
-def remember(url: str, token: str, ca_pem: str = "") -> Path:
+def remember(
+    url: str, token: str, ca_pem: str = "", *, is_default: bool = False, until: str = ""
+) -> Path:
     """Keep a token, and perhaps the CA, for the API at a URL; return the file (mode 0600).
 
-    What was kept for that URL goes. Raises InputError for no URL, OperationError if it cannot be
+    What was kept for that URL goes. With `is_default` it is the one to ask if none is named;
+    `until` is when it stops being good (ISO 8601, UTC).
+    Raises InputError for no URL, OperationError if it cannot be
     kept.
     """
     key = _key(checked_url(url))
@@ -136,6 +157,12 @@ def remember(url: str, token: str, ca_pem: str = "") -> Path:
             ca = access_file().with_name(f"{re.sub('[^a-z0-9.]+', '-', key)}.pem")
             _write(ca, ca_pem)
             entry["ca"] = str(ca)
+        if until:
+            entry["until"] = until
+        if is_default:
+            entry["default"] = "yes"
+            for other in kept.values():
+                other.pop("default", None)
         kept[key] = entry
     return access_file()
 
@@ -183,7 +210,7 @@ def _kept() -> dict[str, dict[str, str]]:
         raise InputError(f"{file}: {error}") from error
     is_sound = isinstance(entries, dict) and all(
         isinstance(entry, dict)
-        and entry.keys() <= {"token", "ca"}
+        and entry.keys() <= {"token", "ca", "default", "until"}
         and all(isinstance(value, str) for value in entry.values())
         for entry in entries.values()
     )
@@ -229,6 +256,30 @@ def _token(token_file: Path | None, kept: str | None) -> tuple[str | None, str]:
     return token, origin
 
 
+def _of_this_host(url: str) -> tuple[str | None, str]:
+    """Return a token that the controller on this machine makes for its administrators, or none.
+
+    Its admin socket knows who they are; they need not show more. The token is kept for an hour.
+    """
+    from pdsno.cli.admin_client import AdminClient, default_socket
+
+    socket_path = default_socket()
+    if not _is_loopback(url) or not socket_path.is_socket():
+        return None, ""
+    body = {"name": f"cli-{secrets.token_hex(4)}", "role": "admin", "ttl_s": _OWN_S}
+    try:
+        made = AdminClient(socket_path).post("/api-token", body)
+    except (InputError, OperationError):
+        return None, ""  # not an administrator: the API says what is missing
+    until = (datetime.now(UTC) + timedelta(seconds=_OWN_S - 60)).isoformat(timespec="seconds")
+    remember(url, made["token"], made["ca"], until=until)
+    return made["token"], f"made at {socket_path}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _key(url: str) -> str:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
@@ -237,8 +288,12 @@ def _key(url: str) -> str:
 
 
 def _is_private(url: str) -> bool:
+    return urlsplit(url).scheme == "https" or _is_loopback(url)
+
+
+def _is_loopback(url: str) -> bool:
     parts = urlsplit(url)
-    if parts.scheme == "https" or parts.hostname == "localhost":
+    if parts.hostname == "localhost":
         return True
     try:
         return ip_address(parts.hostname or "").is_loopback

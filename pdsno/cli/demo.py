@@ -124,24 +124,40 @@ def _say(line: str) -> None:
         click.echo(line, err=True)
 
 
+def _remember(outcome: "Outcome", urls: list[str]) -> list[str]:
+    """Keep the demo's API token for as long as it is up; returns for which URLs."""
+    from pdsno.cli.api_access import remember
+
+    access = outcome.access
+    if access is None:
+        return []
+    for number, url in enumerate(urls):
+        remember(url, access.token, access.ca_pem, is_default=number == 0)
+    return urls
+
+
 def _stay(outcome: "Outcome", lab: "Lab") -> None:
     """Keep everything running for a person to look at, until Ctrl-C."""
+    from pdsno.cli.api_access import forget
     from pdsno.lab.forward import PortForward
     from pdsno.lab.topology import Role
 
-    host, _, port = outcome.api.removeprefix("http://").partition(":")
+    host, _, port = outcome.api.removeprefix("https://").partition(":")
     forward = PortForward(_FORWARDED_PORT, (host, int(port)))
-    _say(f"\nlook at it:    {outcome.api}/api/v1/devices")
     try:
         forward.start()
     except OperationError as error:
-        _say(f"               ({error})")
-        _say(f"or:            pdsno nib devices --api {outcome.api}")
+        _say(f"\nlook at it:    ({error})")
+        _say(f"               pdsno nib devices --api {outcome.api}")
+        urls = [outcome.api]
     else:
-        _say(f"also at:       http://127.0.0.1:{forward.port}/api/v1/devices")
-        _say("or:            pdsno nib devices")
-    for region, api in sorted(outcome.local_apis.items()):
-        _say(f"each address:  pdsno nib probes --api {api}    ({region})")
+        local = f"https://127.0.0.1:{forward.port}"
+        _say(f"\nlook at it:    pdsno nib devices, or {local}/api/v1/devices")
+        urls = [local, outcome.api]
+    kept = _remember(outcome, urls)
+    for region, node in sorted(outcome.local_nodes.items()):
+        command = f"pdsno lab exec --lab {lab.name} {node} -- pdsno nib probes"
+        _say(f"each address:  {command}    ({region})")
     routers = (node.name for node in lab.state().nodes if node.role is Role.ROUTER)
     for router in list(routers)[-1:]:
         _say(f"into a node:   pdsno lab exec --lab {lab.name} {router} -- vtysh -c 'show ip route'")
@@ -152,3 +168,5 @@ def _stay(outcome: "Outcome", lab: "Lab") -> None:
         _say("")
     finally:
         forward.close()
+        for url in kept:
+            forget(url)

@@ -1,16 +1,22 @@
 """What the demo does with the nodes of its lab: commands, REST, waiting, logs."""
 
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from pdsno.domain.errors import InputError, OperationError
+from pdsno.cli.admin_client import DEFAULT_SOCKET, AdminClient
+from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, TransientError
+from pdsno.lab.nib_reader import read_nib
 from pdsno.lab.reader import load_topology
 from pdsno.lab.runner import Lab
+from pdsno.lab.verify import SeenDevice, SeenLink
 
 CONTROLLER_LOG = "/var/log/node-cmd.log"
 TIERS = ("global", "regional", "local")
@@ -18,6 +24,7 @@ TIERS = ("global", "regional", "local")
 _POLL_S = 0.2
 _LOOK_S = 2.0
 _HTTP_S = 5.0
+_SOCKET = DEFAULT_SOCKET
 
 
 def check_topology(path: Path) -> None:
@@ -42,12 +49,23 @@ def check_topology(path: Path) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """How to get into a controller's API: by a token, over TLS that this CA vouches for."""
+
+    url: str
+    token: str
+    ca_pem: str
+
+
 class DemoNodes:
     """The controllers among a lab's nodes. Usable by several threads."""
 
     def __init__(self, lab: Lab, stop: threading.Event) -> None:
+        self.access: Access | None = None
         self._lab = lab
         self._stop = stop
+        self._ca_file: Path | None = None
 
     def of_tier(self, tier: str) -> list[str]:
         """Return the nodes that run a controller of this tier."""
@@ -57,9 +75,9 @@ class DemoNodes:
         """Return the region that a node's label names."""
         return str(self._lab.node(node).labels["pdsno.region"])
 
-    def api(self, node: str) -> str:
-        """Return the URL of a node's API."""
-        return f"http://{self._lab.node(node).mgmt_ipv4}:8080"
+    def brokers(self) -> list[str]:
+        """Return the nodes that run a broker's agent, which is admitted like a controller."""
+        return [n.name for n in self._lab.state().nodes if n.labels.get("pdsno.role") == "broker"]
 
     def run(self, node: str, *argv: str) -> str:
         """Return what a command in a node wrote. Raises OperationError if it failed."""
@@ -68,29 +86,69 @@ class DemoNodes:
             raise OperationError(f"{node}: {' '.join(argv[:3])}: {done.stderr.strip()[-300:]}")
         return done.stdout
 
-    def get(self, node: str, path: str) -> dict[str, Any]:
-        """Read from a node's API. Raises requests.RequestException."""
+    def admin(self, node: str) -> AdminClient:
+        """Return the admin socket of a node's controller, reached as the machine's root."""
+        return AdminClient(Path(f"/proc/{self._lab.init_pid(node)}/root{_SOCKET}"))
+
+    def open_api(self, node: str) -> str:
+        """Make an API token at a node's controller, for `get`; returns the API's URL."""
+        made = self.admin(node).post("/api-token", {"name": "demo", "role": "admin"})
+        url = f"https://{self._lab.node(node).mgmt_ipv4}:8080"
+        self.access = Access(url=url, token=made["token"], ca_pem=made["ca"])
+        self._ca_file = Path(tempfile.mkdtemp(prefix="pdsno-demo-")) / "ca.pem"
+        self._ca_file.write_text(made["ca"])
+        return url
+
+    def close(self) -> None:
+        """Remove what `open_api` wrote; idempotent."""
+        if self._ca_file is not None:
+            shutil.rmtree(self._ca_file.parent, ignore_errors=True)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read from the API that was opened. Raises requests.RequestException."""
+        if self.access is None or self._ca_file is None:
+            raise LocalProtocolError("the API was not opened yet")
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(f"{self.api(node)}/api/v1/{path}", timeout=_HTTP_S)
+            answer = session.get(
+                f"{self.access.url}/api/v1/{path}",
+                headers={"Authorization": f"Bearer {self.access.token}"},
+                verify=str(self._ca_file),
+                timeout=_HTTP_S,
+            )
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body
 
-    def await_health(self, node: str, timeout_s: float) -> None:
-        """Wait until a controller serves."""
+    def nib(self) -> tuple[list[SeenDevice], list[SeenLink]]:
+        """Return what the API that was opened shows of the network."""
+        if self.access is None or self._ca_file is None:
+            raise LocalProtocolError("the API was not opened yet")
+        return read_nib(self.access.url, token=self.access.token, ca=self._ca_file)
+
+    def await_up(self, node: str, timeout_s: float) -> None:
+        """Wait until a controller answers on its admin socket."""
         self.wait_for(
-            f"{node} to serve its API", lambda: bool(self.get(node, "health")), timeout_s, node=node
+            f"{node} to start", lambda: bool(self.admin(node).get("/status")), timeout_s, node=node
         )
 
     def await_validated(self, node: str, timeout_s: float) -> str:
         """Wait until a controller is validated; returns its ID."""
 
         def is_validated() -> bool:
-            return bool(self.get(node, "health").get("health", {}).get("validated"))
+            return bool(self.admin(node).get("/status")["is_validated"])
 
         self.wait_for(f"{node} to be validated", is_validated, timeout_s, node=node)
-        return str(self.get(node, "health")["controller_id"])
+        return str(self.admin(node).get("/status")["controller_id"])
+
+    def await_broker(self, node: str, timeout_s: float) -> None:
+        """Wait until a broker's agent is admitted."""
+
+        def is_admitted() -> bool:
+            found = self.get("controllers?limit=1000")["items"]
+            return any(item["role"] == "broker" for item in found)
+
+        self.wait_for(f"{node} to be validated", is_admitted, timeout_s, node=node)
 
     def wait_for(
         self, what: str, is_there: Callable[[], bool], timeout_s: float, *, node: str
@@ -103,7 +161,7 @@ class DemoNodes:
             try:
                 if is_there():
                     return
-            except requests.RequestException as error:
+            except (requests.RequestException, TransientError) as error:
                 cause = type(error).__name__
             now = time.monotonic()
             if now > look:

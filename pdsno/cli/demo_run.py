@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pdsno.cli.demo_nodes import CONTROLLER_LOG, DemoNodes
+from pdsno.cli.demo_nodes import CONTROLLER_LOG, Access, DemoNodes
 from pdsno.domain.errors import OperationError
-from pdsno.lab.nib_reader import read_nib
 from pdsno.lab.progress import Stage
 from pdsno.lab.runner import Lab
 from pdsno.lab.verify import Comparison, compare
@@ -55,7 +54,8 @@ class Outcome:
     devices: list[Mapping[str, Any]] = field(default_factory=list)
     links: list[Mapping[str, Any]] = field(default_factory=list)
     escalations: list[Mapping[str, Any]] = field(default_factory=list)
-    local_apis: dict[str, str] = field(default_factory=dict)
+    local_nodes: dict[str, str] = field(default_factory=dict)
+    access: Access | None = None
     warnings: list[str] = field(default_factory=list)
     memory_mib: float = 0.0
     comparison: Comparison | None = None
@@ -103,7 +103,6 @@ class Demo:
             with self._stage("lab"):
                 self.lab.up(self._lab_progress, owned=True)
             self.outcome.warnings += self.lab.warnings
-            self.outcome.api = self._nodes.api(self._gc)
             with self._stage("controllers"):
                 self._validate_controllers()
             with self._stage("escalation"):
@@ -114,6 +113,7 @@ class Demo:
                 self._compare()
         finally:
             self._stop.set()
+            self._nodes.close()
         return self.outcome
 
     def save_logs(self, directory: str) -> list[str]:
@@ -136,7 +136,12 @@ class Demo:
     def _validate_controllers(self) -> None:
         """Hand each controller its join token: regions side by side, in each the RC first."""
         nodes = self._nodes
-        nodes.await_health(self._gc, _READY_S)
+        nodes.await_up(self._gc, _READY_S)
+        self.outcome.api = nodes.open_api(self._gc)
+        for node in nodes.brokers():
+            self._hand_token(self._gc, node, "broker", None)
+            nodes.await_broker(node, _READY_S)
+            self._view.note("broker validated")
         nodes.run(self._gc, "pdsno", "policy", "apply", "/etc/pdsno/policy.yml")
         regions = {nodes.region(node): node for node in nodes.of_tier("regional")}
         pool = ThreadPoolExecutor(max_workers=_REGIONS_AT_ONCE, thread_name_prefix="region")
@@ -157,14 +162,17 @@ class Demo:
                 self._admit(rc, node, "local", region)
 
     def _admit(self, validator: str, node: str, role: str, region: str) -> None:
-        self._nodes.await_health(node, _READY_S)
-        token = self._token(validator, role, region)
-        self.lab.write_file(node, _TOKEN_FILE, token, mode=0o600)
+        self._nodes.await_up(node, _READY_S)
+        self._hand_token(validator, node, role, region)
         self._view.note(f"{self._nodes.await_validated(node, _READY_S)} validated")
 
-    def _token(self, validator: str, role: str, region: str) -> str:
-        argv = ("pdsno", "token", "create", "--role", role, "--region", region)
-        return self._nodes.run(validator, *argv)
+    def _hand_token(self, validator: str, node: str, role: str, region: str | None) -> None:
+        token = self._token(validator, role, region)
+        self.lab.write_file(node, _TOKEN_FILE, token, mode=0o600)
+
+    def _token(self, validator: str, role: str, region: str | None) -> str:
+        of_region = ("--region", region) if region else ()
+        return self._nodes.run(validator, "pdsno", "token", "create", "--role", role, *of_region)
 
     # --- what the global controller decides -----------------------------------------------------
 
@@ -177,7 +185,7 @@ class Demo:
         if done.returncode == 0:
             raise OperationError("a local controller beyond the quota was admitted")
         for kind in ("ESCALATION_APPROVED", "ESCALATION_REFUSED"):
-            for event in self._nodes.get(self._gc, f"events?type={kind}&limit=100")["items"]:
+            for event in self._nodes.get(f"events?type={kind}&limit=100")["items"]:
                 self.outcome.escalations.append(
                     {"decision": kind.removeprefix("ESCALATION_").lower(), **event["data"]}
                 )
@@ -192,7 +200,7 @@ class Demo:
         def has_all() -> bool:
             self._count_up(waiting)
             path = "events?type=DISCOVERY_SUMMARY_APPLIED&limit=100"
-            for event in self._nodes.get(self._gc, path)["items"]:
+            for event in self._nodes.get(path)["items"]:
                 if event["region"] in waiting:
                     waiting.discard(event["region"])
                     self._view.note(
@@ -205,7 +213,7 @@ class Demo:
 
     def _count_up(self, waiting: set[str]) -> None:
         """Show how the global NIB fills."""
-        devices = self._nodes.get(self._gc, "devices?limit=1000")["items"]
+        devices = self._nodes.get("devices?limit=1000")["items"]
         counted = Counter(str(item.get("region")) for item in devices)
         shown = [f"{region} {count}" for region, count in sorted(counted.items())]
         text = f"{len(devices)} devices" + (f" ({', '.join(shown)})" if shown else "")
@@ -213,12 +221,13 @@ class Demo:
 
     def _compare(self) -> None:
         outcome, nodes = self.outcome, self._nodes
-        devices, links = read_nib(outcome.api)
+        devices, links = nodes.nib()
         outcome.comparison = compare(self.lab.truth(), devices, links)
-        outcome.devices = nodes.get(self._gc, "devices?limit=1000")["items"]
-        outcome.links = nodes.get(self._gc, "links?limit=1000")["items"]
-        outcome.controllers = nodes.get(self._gc, "controllers")["items"]
-        outcome.local_apis = {nodes.region(n): nodes.api(n) for n in nodes.of_tier("local")}
+        outcome.devices = nodes.get("devices?limit=1000")["items"]
+        outcome.links = nodes.get("links?limit=1000")["items"]
+        outcome.controllers = nodes.get("controllers")["items"]
+        outcome.local_nodes = {nodes.region(n): n for n in nodes.of_tier("local")}
+        outcome.access = nodes.access
         outcome.memory_mib = sum(row.memory_mib for row in self.lab.status())
 
 

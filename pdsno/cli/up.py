@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pdsno.cli.api_access import access_file, forget, remember
 from pdsno.cli.logging_setup import configure_service_logging
+from pdsno.domain.errors import OperationError
 
 if TYPE_CHECKING:
     from pdsno.node.all_in_one import Site, SiteSettings
@@ -113,11 +115,27 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter an option
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: site.request_stop())
     site.start()
+    kept = _keep_tokens(site)
     try:
         _tell(site, settings)
         site.wait()
     finally:
         site.close()
+        for url in kept:
+            forget(url)
+
+
+def _keep_tokens(site: "Site") -> list[str]:
+    """Let commands of this user in while the site runs; returns for which APIs."""
+    kept: list[str] = []
+    for url, token in site.api_tokens().items():
+        try:
+            remember(url, token, is_default=not kept)
+        except OperationError as error:
+            click.echo(f"pdsno: note: {error}; make one with pdsno api-token create", err=True)
+            continue
+        kept.append(url)
+    return kept
 
 
 def _tell(site: "Site", settings: "SiteSettings") -> None:
@@ -131,10 +149,9 @@ def _tell(site: "Site", settings: "SiteSettings") -> None:
         )
     api = f"http://127.0.0.1:{settings.api_port}"
     local_api = f"http://127.0.0.1:{settings.local_api_port}"
-    name_api = "" if settings.api_port == 8080 else f" --api {api}"  # noqa: PLR2004 - its default
     for what, how in (
-        ("devices", f"pdsno nib devices{name_api}"),
-        ("", f"{api}/api/v1/devices"),
+        ("devices", "pdsno nib devices"),
+        ("", f"{api}/api/v1/devices (with the token that {access_file()} keeps)"),
         ("each address", f"pdsno nib probes --api {local_api}"),
         ("administer", f"PDSNO_ADMIN_SOCKET={settings.admin_socket} pdsno policy show"),
     ):

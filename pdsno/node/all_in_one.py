@@ -14,9 +14,11 @@ from pdsno.communication.broker import Mosquitto, MosquittoSettings, is_installe
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
 from pdsno.controllers.regional_controller import RegionalController
+from pdsno.domain.entities import OperatorRole
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.policy import LocalPolicy, Policy, RegionPolicy, check_policy
+from pdsno.node.api_token_calls import create_api_token
 from pdsno.node.compose import GLOBAL_ID, build_controller
 from pdsno.node.run import Node
 from pdsno.node.site_checks import (
@@ -261,6 +263,26 @@ class Site:
         while not node.controller.is_validated and not self._stop.wait(_POLL_S):
             if time.monotonic() > deadline:
                 raise OperationError(f"the {role.value} tier was not validated: see the log above")
+
+    def api_tokens(self) -> dict[str, str]:
+        """Make an administrator's token for each API that is served here; returns them by URL.
+
+        Those of an earlier run are revoked.
+        """
+        ports = {Role.GLOBAL: self._settings.api_port, Role.LOCAL: self._settings.local_api_port}
+        made = {}
+        for node in self._nodes:
+            port = ports.get(node.controller.role)
+            if port is not None:
+                new = create_api_token(
+                    node.controller.nib_store,
+                    name="pdsno-up",
+                    role=OperatorRole.ADMIN,
+                    by="pdsno up",
+                    replaces=True,
+                )
+                made[f"http://127.0.0.1:{port}"] = new.token
+        return made
 
     def wait(self) -> None:
         """Block until `request_stop()`. Raises OperationError if a tier ended by itself."""
