@@ -104,7 +104,7 @@ class Gate:
     def _unauthorized(
         self, failure: Failure, source: str, *, digest: str | None = None, token: str | None = None
     ) -> Problem:
-        self._note(self._attempts.failed(source, failure, digest=digest, token=token))
+        self._note(self._attempts.failed(source, failure.value, digest=digest, token=token))
         return Problem(status=401, detail=DETAILS[failure], reason=failure.value)
 
     def _note(self, failures: Failures | None) -> None:

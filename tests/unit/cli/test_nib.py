@@ -25,7 +25,17 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.identifiers import Role
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import NOW, controller, cycle, device, event, outcome, put, served
+from tests.unit.api.serving import (
+    NOW,
+    TOKEN,
+    controller,
+    cycle,
+    device,
+    event,
+    outcome,
+    put,
+    served,
+)
 
 DEVICES = [
     device(
@@ -69,6 +79,7 @@ def run(
 ) -> Callable[..., str]:
     """Return a function that runs `pdsno nib ...` successfully and gives its stdout."""
     monkeypatch.setenv("PDSNO_API", url)
+    monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
 
     def invoke(*args: str) -> str:
         code = main(["nib", *args])
@@ -85,6 +96,7 @@ def fail(
 ) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `pdsno nib ...`, which fails: exit code and its one line."""
     monkeypatch.setenv("PDSNO_API", url)
+    monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
 
     def invoke(*args: str) -> tuple[int, str]:
         code = main(["nib", *args])

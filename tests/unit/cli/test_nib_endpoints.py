@@ -12,13 +12,28 @@ from pdsno.api import ControllerInfo
 from pdsno.cli.main import main
 from pdsno.domain.identifiers import Role
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import controller, cycle, device, endpoint, info, outcome, put, served
+from tests.unit.api.serving import (
+    TOKEN,
+    controller,
+    cycle,
+    device,
+    endpoint,
+    info,
+    outcome,
+    put,
+    served,
+)
 
 Run = Callable[..., tuple[str, str]]
 
 
 def local() -> ControllerInfo:
     return replace(info(), role=Role.LOCAL)
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
 
 
 @pytest.fixture
