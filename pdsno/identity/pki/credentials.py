@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pdsno.domain.errors import OperationError, RemoteProtocolError
 from pdsno.identity.pki.certificates import to_pem
 from pdsno.identity.pki.requests import key_from_pem, key_to_pem, make_request, new_key
-from pdsno.identity.pki.roots import load_certificates
+from pdsno.identity.pki.roots import fingerprints, load_certificates
 from pdsno.identity.private_files import (
     create_private,
     read_private,
@@ -18,6 +18,7 @@ from pdsno.identity.private_files import (
     replace_private,
 )
 
+_CERTIFICATE_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _CSR_BEGIN = b"-----BEGIN CERTIFICATE REQUEST-----"
 
 
@@ -56,8 +57,9 @@ class CredentialFolder:
         if content is None:
             return None
         try:
+            begin = content.index(_CERTIFICATE_BEGIN)
             credential = Credential(
-                key=key_from_pem(content), chain=tuple(load_certificates(content))
+                key=key_from_pem(content[:begin]), chain=tuple(load_certificates(content[begin:]))
             )
         except (ValueError, RemoteProtocolError) as error:
             raise self._damaged(self.path, "no whole key and certificate") from error
@@ -75,10 +77,32 @@ class CredentialFolder:
         except RemoteProtocolError as error:
             raise self._damaged(self.roots_path, "no whole certificates") from error
 
+    def trusted_with(self, roots_pem: str | None, *, is_join: bool) -> str:
+        """Return the roots to trust from now on, in PEM: given ones, if they may be, or those kept.
+
+        Raises RemoteProtocolError if they differ from those kept and this is no join, and
+        OperationError if there are none at all.
+        """
+        kept = self.roots()
+        if roots_pem is None:
+            if kept is None:
+                raise OperationError("no root is trusted here yet: join first")
+            return kept
+        given = to_pem(*load_certificates(roots_pem))
+        if not is_join and kept is not None and set(fingerprints(given)) != set(fingerprints(kept)):
+            raise RemoteProtocolError(
+                "the answer brings other roots than those trusted here: "
+                "roots change only by joining again, with a new token"
+            )
+        return given
+
     def new_request(self) -> str:
         """Return a request for a new key; the same one again until its certificate is kept."""
         with self._lock:
-            pending = self._pending()
+            pending, kept = self._pending(), self.load()
+            if pending and kept and pending[0].public_key() == kept.key.public_key():
+                self._remove(self._request_path)  # we died between keeping and removing
+                pending = None
             if pending is None:
                 key = new_key()
                 content = key_to_pem(key) + make_request(key).encode()
@@ -103,13 +127,13 @@ class CredentialFolder:
                 return Credential(key=key, chain=chain)
         raise RemoteProtocolError("the certificate is not for the key that was asked for")
 
-    def keep(self, credential: Credential, roots_pem: str | None) -> None:
+    def keep(self, credential: Credential, roots_pem: str) -> None:
         """Put a credential in place of the one before; the request is done.
 
         After a crash in between, the request is still there and asking again repeats all of it.
         """
         with self._lock:
-            if roots_pem is not None:
+            if self.roots() != roots_pem:
                 self.write(self.roots_path, roots_pem.encode())
             self.write(self.path, credential.to_pem())
             pending = self._pending()

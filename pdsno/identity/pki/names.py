@@ -57,6 +57,17 @@ def authority_subject(controller_id: str, region: str | None) -> x509.Name:
     return _name(region or GLOBAL, _AUTHORITY, controller_id)
 
 
+def authority_place(name: x509.Name) -> tuple[str, str | None]:
+    """Return the controller and the region of an issuing CA. Raises ValueError for other names."""
+    values = [str(attribute.value) for attribute in name]
+    if len(values) == _PARTS:
+        _, unit, _, controller_id = values
+        region = None if unit == GLOBAL else unit
+        if name == authority_subject(controller_id, region):
+            return controller_id, region
+    raise ValueError("not the name of an issuing authority")
+
+
 def region_subtree(region: str) -> x509.Name:
     """Return the part of all subjects that a regional issuing CA may give out."""
     return x509.Name(_attributes(region, Role.LOCAL.value))

@@ -1,6 +1,7 @@
 """When to renew a certificate: early enough that a long outage of the issuer does no harm."""
 
 from datetime import datetime
+from enum import StrEnum
 
 LEAF_FRACTION = 0.5
 AUTHORITY_FRACTION = 2 / 3
@@ -19,3 +20,25 @@ def renewal_due_at(
     """
     share = fraction + _JITTER * max(-1.0, min(1.0, jitter))
     return not_before + share * (not_after - not_before)
+
+
+class Standing(StrEnum):
+    """How a certificate stands at a time."""
+
+    NOT_YET_VALID = "not yet valid"
+    IN_FORCE = "in force"
+    RENEWAL_DUE = "renewal due"
+    EXPIRED = "expired"
+
+
+def standing(
+    not_before: datetime, not_after: datetime, *, now: datetime, fraction: float
+) -> Standing:
+    """Return how a certificate stands that is renewed after `fraction` of its life."""
+    if now < not_before:
+        return Standing.NOT_YET_VALID
+    if now >= not_after:
+        return Standing.EXPIRED
+    # The latest moment that the jitter allows: before it, nobody is late.
+    due = renewal_due_at(not_before, not_after, jitter=1.0, fraction=fraction)
+    return Standing.RENEWAL_DUE if now >= due else Standing.IN_FORCE

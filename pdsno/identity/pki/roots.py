@@ -10,6 +10,7 @@ from pdsno.identity.pki.certificates import to_pem
 
 _MOST_BYTES = 64 * 1024
 _MOST_ROOTS = 16
+_BEGIN = b"-----BEGIN "
 
 
 def load_certificates(pem: str | bytes) -> list[x509.Certificate]:
@@ -23,6 +24,8 @@ def load_certificates(pem: str | bytes) -> list[x509.Certificate]:
             certificate.extensions  # noqa: B018 - parsed only when asked for
     except (ValueError, x509.DuplicateExtension) as error:
         raise RemoteProtocolError("these are no certificates in PEM") from error
+    if len(found) != data.count(_BEGIN):  # the parser passes over a last one that was cut
+        raise RemoteProtocolError("these certificates in PEM are not whole")
     if len(found) > _MOST_ROOTS:
         raise RemoteProtocolError(f"{len(found)} certificates at once, at most {_MOST_ROOTS}")
     return found

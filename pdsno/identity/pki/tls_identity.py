@@ -16,7 +16,7 @@ from pdsno.identity.pki.certificates import to_pem
 from pdsno.identity.pki.credentials import Credential, CredentialFolder
 from pdsno.identity.pki.names import peer_identity
 from pdsno.identity.pki.renewal import renewal_due_at
-from pdsno.identity.pki.roots import fingerprints, load_certificates
+from pdsno.identity.pki.roots import fingerprints
 
 _REMEDY = "restore it from a backup, or remove it and join again with a new token"
 
@@ -109,30 +109,29 @@ class TlsIdentity:
         """
         return self._folder.new_request()
 
-    def accept(self, chain_pem: str, roots_pem: str | None = None) -> PeerIdentity:
+    def accept(
+        self, chain_pem: str, roots_pem: str | None = None, *, is_join: bool = False
+    ) -> PeerIdentity:
         """Keep a certificate that was issued, and use it for new handshakes from now on.
 
-        Give `roots_pem` only if they were checked, at a join against the token: they replace those
-        trusted before. Without them, as in a renewal, the chain must lead to a root trusted
-        already, and name the same controller and key as before. Raises RemoteProtocolError, and
-        changes nothing, if TLS would not accept the chain or it is not for our key.
+        The first roots are kept for good: later ones have to be the same, and the certificate the
+        same controller's, so that no validator can lead us elsewhere by a renewal. `is_join` lifts
+        this: only for roots that were checked against a new join token. Raises
+        RemoteProtocolError, and changes nothing, also if TLS would not accept the chain or it is
+        not for our key.
         """
         with self._lock:
-            before = self._held
-            if roots_pem is None and before is None:
-                raise OperationError("no root is trusted here yet: join first")
-            trusted = before.roots_pem if roots_pem is None and before else roots_pem or ""
-            trusted = to_pem(*load_certificates(trusted))
+            trusted = self._folder.trusted_with(roots_pem, is_join=is_join)
             credential = self._folder.matching(chain_pem)
             identity = _identity(credential)
-            if roots_pem is None and before and _who(identity) != _who(before.identity):
-                raise RemoteProtocolError(
-                    f"the certificate is {identity.controller_id}'s, not ours"
-                )
+            before = None if is_join else self._held
+            if before and _who(identity) != _who(before.identity):
+                detail = f"the certificate is {identity.controller_id}'s, not ours"
+                raise RemoteProtocolError(detail)
             name = server_name(identity.controller_id, identity.region)
             contexts.check_handshake(credential.to_pem(), trusted, name)
             held = _hold(credential, trusted, identity)
-            self._folder.keep(credential, trusted if roots_pem is not None else None)
+            self._folder.keep(credential, trusted)
             self._held = held
         return identity
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from pdsno.domain.errors import OperationError, RemoteProtocolError
 from pdsno.domain.identifiers import Role
@@ -13,7 +12,7 @@ from pdsno.domain.peers import server_name
 from pdsno.identity.pki import certificates, contexts
 from pdsno.identity.pki.authority import Authority, Lifetimes
 from pdsno.identity.pki.credentials import Credential, CredentialFolder
-from pdsno.identity.pki.names import GLOBAL, authority_subject
+from pdsno.identity.pki.names import authority_place
 from pdsno.identity.pki.renewal import AUTHORITY_FRACTION, renewal_due_at
 from pdsno.identity.pki.requests import key_from_pem, key_to_pem, make_request, new_key
 from pdsno.identity.pki.roots import fingerprints, load_certificates
@@ -24,7 +23,7 @@ __all__ = ["AuthorityVault", "TlsIdentity"]
 
 _REMEDY = (
     "restore it from a backup, or remove it; then a global controller needs "
-    "`pdsno pki renew-authority --root-key FILE`, a regional one asks the global one for a new one"
+    "`pdsno pki renew-authority --root-key FILE`, and a regional one gets a new one by itself"
 )
 _PROBE_KEY_ID = "A" * 43
 
@@ -97,24 +96,23 @@ class AuthorityVault:
         """Return a request for the issuing CA, as `TlsIdentity.new_request` does for TLS."""
         return self._folder.new_request()
 
-    def accept(self, chain_pem: str, roots_pem: str | None = None) -> Authority:
-        """Keep the certificate of a regional issuing CA. Roots are as in `TlsIdentity.accept`.
+    def accept(
+        self, chain_pem: str, roots_pem: str | None = None, *, is_join: bool = False
+    ) -> Authority:
+        """Keep the certificate of a regional issuing CA; roots as in `TlsIdentity.accept`.
 
         Raises RemoteProtocolError, and changes nothing, if it is not for our key, or if TLS would
         not accept what it issues.
         """
         with self._lock:
-            trusted = roots_pem if roots_pem is not None else self._folder.roots()
-            if trusted is None:
-                raise OperationError("no root is trusted here yet: join first")
-            trusted = certificates.to_pem(*load_certificates(trusted))
+            trusted = self._folder.trusted_with(roots_pem, is_join=is_join)
             credential = self._folder.matching(chain_pem)
             authority = self._authority(credential, trusted)
-            before = self._folder.load() if roots_pem is None else None
+            before = None if is_join else self._folder.load()
             if before and _place(before.certificate) != _place(credential.certificate):
                 raise RemoteProtocolError("the authority is another controller's, not ours")
             _check_issues(authority)
-            self._folder.keep(credential, trusted if roots_pem is not None else None)
+            self._folder.keep(credential, trusted)
             self._read = (_stamp(self._folder.path), authority)
             return authority
 
@@ -151,7 +149,7 @@ class AuthorityVault:
     ) -> Authority:
         """Return a new issuing CA of the global controller, signed by the root.
 
-        `controller_id` is needed only if there was none before. Raises OperationError if the file
+        `controller_id` counts only if there was none before. Raises OperationError if the file
         holds no root key, or that of another root.
         """
         with self._lock:
@@ -162,7 +160,9 @@ class AuthorityVault:
                 raise OperationError(
                     f"{root_key_file} holds the key of another root than the one trusted here"
                 )
-            name = controller_id or self._controller_id()
+            name = self._controller_id() or controller_id
+            if name is None:
+                raise OperationError("there was no authority here: say which controller it is for")
             if trusted is None:
                 self._folder.write(self._folder.roots_path, root_pem.encode())
             credential = self._new_authority(root, name, now)
@@ -205,11 +205,9 @@ class AuthorityVault:
         )
         return Credential(key=key, chain=(certificate,))
 
-    def _controller_id(self) -> str:
+    def _controller_id(self) -> str | None:
         credential = self._folder.load()
-        if credential is None:
-            raise OperationError("there was no authority here before: say which controller it is")
-        return _place(credential.certificate)[0]
+        return _place(credential.certificate)[0] if credential else None
 
 
 def _stamp(path: Path) -> object:
@@ -223,14 +221,11 @@ def _stamp(path: Path) -> object:
 
 def _place(certificate: x509.Certificate) -> tuple[str, str | None]:
     """Return whose authority it is, and of which region. Raises RemoteProtocolError."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-    if names and units:
-        controller_id, unit = str(names[0].value), str(units[0].value)
-        region = None if unit == GLOBAL else unit
-        if certificate.subject == authority_subject(controller_id, region):
-            return controller_id, region
-    raise RemoteProtocolError("the certificate is not of an issuing authority of ours")
+    try:
+        return authority_place(certificate.subject)
+    except ValueError as error:
+        detail = "the certificate is not of an issuing authority of ours"
+        raise RemoteProtocolError(detail) from error
 
 
 def _check_issues(authority: Authority) -> None:
@@ -275,15 +270,16 @@ def _read_root_file(path: Path) -> bytes:
         return read_private(path, what="the root key")
     except FileNotFoundError as error:
         raise OperationError(
-            f"there is no root key in {path}: name the file it was exported to with --root-key"
+            f"there is no root key in {path}; if it was exported, that file is needed: --root-key"
         ) from error
 
 
 def _read_root(path: Path) -> certificates.Issuer:
     content = _read_root_file(path)
     try:
-        key = key_from_pem(content)
-        (certificate,) = load_certificates(content)
+        begin = content.index(b"-----BEGIN CERTIFICATE-----")
+        key = key_from_pem(content[:begin])
+        (certificate,) = load_certificates(content[begin:])
     except (ValueError, RemoteProtocolError) as error:
         raise OperationError(
             f"{path} holds no whole root key: restore it from a backup; without one, every "
