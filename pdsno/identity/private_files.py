@@ -37,13 +37,15 @@ def read_private(path: Path, *, what: str) -> bytes:
 def _check_privacy(path: Path, status: os.stat_result, what: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OperationError(f"{what} {path} is not a regular file")
-    if status.st_uid not in (0, os.geteuid()):
+    folder = path.parent.stat()
+    # Root, who runs a command on a service's files, takes those of the folder's owner.
+    owners = {0, os.geteuid(), folder.st_uid if os.geteuid() == 0 else 0}
+    if status.st_uid not in owners:
         raise OperationError(f"{what} {path} belongs to another user (uid {status.st_uid})")
     if stat.S_IMODE(status.st_mode) & 0o077:
         mode = stat.S_IMODE(status.st_mode)
         raise OperationError(f"others can read {what} {path} (mode {mode:04o}): chmod 600 {path}")
-    folder = path.parent.stat().st_mode
-    if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
         raise OperationError(f"others can replace {what} {path}: chmod o-w {path.parent}")
 
 
