@@ -143,7 +143,7 @@ def test_it_says_that_everything_but_the_bare_health_needs_a_token(
     assert [(s["type"], s["scheme"]) for s in schemes.values()] == [("http", "bearer")]
     (name,) = schemes
     for path, operations in document["paths"].items():
-        open_too = [{}] if path == "/api/v1/health" else []
+        open_too: list[dict[str, list[str]]] = [{}] if path == "/api/v1/health" else []
         assert operations["get"]["security"] == [{name: []}, *open_too], path
 
 
