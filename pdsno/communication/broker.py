@@ -124,7 +124,7 @@ class Mosquitto:
     def apply_rights(self, rights: BrokerRights) -> None:
         """Put other rights in force: also for live sessions, which go on. Raises OperationError.
 
-        On the disk when this returns, and read some ten milliseconds later.
+        They are in force when this returns, or with the next start.
         """
         text = render_acl(rights)
         with self._files:
@@ -151,9 +151,17 @@ class Mosquitto:
                 self._end_process()
 
     def _reload(self) -> None:
+        """Let mosquitto read its files again; returns when it has.
+
+        A SIGHUP that comes while it reads them is lost. It does one thing after the other: who is
+        answered twice after the signal knows that the reading lies between.
+        """
         process = self._process
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGHUP)
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGHUP)
+        if not all(self._answers(timeout_s=_CHECK_TIMEOUT_S) for _ in range(2)):
+            log.warning("broker_reload_unconfirmed", detail="it is slow; it is killed if it hangs")
 
     def _put(self, name: str, content: bytes) -> None:
         try:
@@ -253,7 +261,8 @@ class Mosquitto:
             if process.poll() is not None:
                 self._readers[-1].join(1)  # its last words
                 return False
-            if broker_launch.accepts(self._settings) and process.poll() is None:
+            # Listening is not enough: a SIGHUP now would kill it, it minds signals a little later.
+            if self._answers(timeout_s=1) and process.poll() is None:
                 return True
             if self._stopping.wait(0.02):
                 return False
@@ -309,15 +318,15 @@ class Mosquitto:
             try:
                 return process.wait(_CHECK_S)
             except subprocess.TimeoutExpired:
-                certificate = self._settings.state_dir / CERTIFICATE
-                is_well = broker_launch.answers(
-                    self._settings, certificate, timeout_s=_CHECK_TIMEOUT_S
-                )
-                missed = 0 if is_well else missed + 1
+                missed = 0 if self._answers(timeout_s=_CHECK_TIMEOUT_S) else missed + 1
             if missed >= _MISSED_CHECKS:
                 log.error("broker_hangs", pid=process.pid, detail="killed: it answers nobody")
                 process.kill()
         return None
+
+    def _answers(self, *, timeout_s: float) -> bool:
+        certificate = self._settings.state_dir / CERTIFICATE
+        return broker_launch.answers(self._settings, certificate, timeout_s=timeout_s)
 
     def _restart(self) -> bool:
         try:

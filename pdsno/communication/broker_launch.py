@@ -1,5 +1,6 @@
 """What stands around a mosquitto process: its user, its files, its command line, its port."""
 
+import contextlib
 import errno
 import os
 import pwd
@@ -112,15 +113,6 @@ def check_port(host: str, port: int) -> None:
             raise OperationError(f"mosquitto cannot listen on {host}:{port}: {remedy}") from error
 
 
-def accepts(settings: MosquittoSettings) -> bool:
-    """Tell whether something listens where mosquitto should."""
-    try:
-        with socket.create_connection(_own_address(settings), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
 def answers(settings: MosquittoSettings, certificate: Path, *, timeout_s: float) -> bool:
     """Tell whether mosquitto itself answers, and not only the kernel for it.
 
@@ -131,7 +123,9 @@ def answers(settings: MosquittoSettings, certificate: Path, *, timeout_s: float)
             if settings.tls is None:
                 connection.sendall(_CONNECT)
                 return connection.recv(1) == bytes([_CONNACK])
-            with _own_context(certificate).wrap_socket(connection):
+            with _own_context(certificate).wrap_socket(connection) as tls:
+                with contextlib.suppress(OSError):
+                    tls.unwrap()  # or mosquitto complains of the end
                 return True
     except OSError:
         return False

@@ -103,7 +103,6 @@ def render_configuration(settings: MosquittoSettings, *, user: str | None = None
         "persistent_client_expiration 7d",
         "max_keepalive 60",
         f"max_packet_size {settings.max_message_bytes + 65536}",
-        f"message_size_limit {settings.max_message_bytes}",
         "max_inflight_messages 20",
         "max_queued_messages 100000",
         f"max_queued_bytes {settings.max_queued_bytes}",
