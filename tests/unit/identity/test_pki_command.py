@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from pdsno.cli.main import main
-from tests.pki import Pki, make_pki
+from tests.pki import Pki, copy_pki, make_pki
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("original"))
 
 
 @pytest.fixture
-def pki(tmp_path: Path) -> Pki:
-    return make_pki(tmp_path / "pki")
+def pki(original: Pki, tmp_path: Path) -> Pki:
+    return copy_pki(original, tmp_path / "pki")
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:

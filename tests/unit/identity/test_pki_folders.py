@@ -16,13 +16,18 @@ from pdsno.identity.pki import credentials
 from pdsno.identity.pki.authority import IssuedCertificate
 from pdsno.identity.pki.requests import key_to_pem, make_request, new_key
 from pdsno.identity.pki.tls_identity import TlsIdentity
-from tests.pki import Pki, make_pki, now_utc
+from tests.pki import Pki, copy_pki, make_pki, now_utc
 from tests.unit.identity.forgery import KEY_ID
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("original"))
+
+
 @pytest.fixture
-def pki(tmp_path: Path) -> Pki:
-    return make_pki(tmp_path)
+def pki(original: Pki, tmp_path: Path) -> Pki:
+    return copy_pki(original, tmp_path)
 
 
 def folder(pki: Pki) -> Path:

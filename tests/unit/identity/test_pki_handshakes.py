@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from pdsno.domain.peers import server_name
 from pdsno.identity.pki.contexts import client_context
 from pdsno.identity.pki.tls_identity import TlsIdentity
-from tests.pki import Member, Pki, make_pki, now_utc
+from tests.pki import Member, Pki, copy_pki, make_pki, now_utc
 from tests.unit.identity.forgery import (
     LC_DNS,
     Stolen,
@@ -34,9 +34,14 @@ GC_DNS = server_name("global_cntl_1", None)
 RC_DNS = server_name("regional_cntl_zone-A_1", "zone-A")
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("original"))
+
+
 @pytest.fixture
-def pki(tmp_path: Path) -> Pki:
-    return make_pki(tmp_path)
+def pki(original: Pki, tmp_path: Path) -> Pki:
+    return copy_pki(original, tmp_path)
 
 
 @pytest.fixture

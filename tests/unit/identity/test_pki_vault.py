@@ -15,7 +15,7 @@ from pdsno.identity.pki import credentials
 from pdsno.identity.pki.authority import Authority, Lifetimes
 from pdsno.identity.pki.roots import fingerprints
 from pdsno.identity.pki.vault import AuthorityVault
-from tests.pki import Pki, make_member, make_pki, now_utc
+from tests.pki import Pki, copy_pki, make_member, make_pki, now_utc
 from tests.unit.identity.forgery import KEY_ID, shake_hands
 
 GC = "global_cntl_1"
@@ -237,9 +237,14 @@ def test_a_damaged_root_key_is_named(tmp_path: Path, damage: Callable[[bytes], b
 # --- a regional controller ---------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("original"))
+
+
 @pytest.fixture
-def pki(tmp_path: Path) -> Pki:
-    return make_pki(tmp_path)
+def pki(original: Pki, tmp_path: Path) -> Pki:
+    return copy_pki(original, tmp_path)
 
 
 def issue(pki: Pki, csr: str, *, region: str = "zone-A", now: datetime | None = None) -> str:
