@@ -21,7 +21,13 @@ from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import OwnPause, in_words, pauses_of
 from pdsno.controllers.withdrawing import check_may_withdraw, put_status, withdrawal_event
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
-from pdsno.domain.errors import LocalProtocolError, OperationError, Refusal, RefusedError
+from pdsno.domain.errors import (
+    LocalProtocolError,
+    OperationError,
+    PDSNOError,
+    Refusal,
+    RefusedError,
+)
 from pdsno.domain.identifiers import Role, check_region
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
@@ -115,6 +121,7 @@ class RegionalController(MemberController):
             authority=vault.authority,
             server_cert_sha256=lambda: tls.certificate_sha256,
             escalate=self._escalate,
+            regain=self._regain,
             in_transaction=self._queue_admission,
             on_admitted=self._tell_of_admission,
             on_locked=self._tell_withdrawn,
@@ -151,6 +158,13 @@ class RegionalController(MemberController):
         if reply is None:
             raise RefusedError(Refusal.NOT_ALLOWED, "the global controller does not decide")
         return read(reply, ValidationResult)
+
+    def _regain(self) -> None:
+        """Ask for our next certificates now; in vain, the admission says what is missing."""
+        try:
+            self.renew_certificates()
+        except PDSNOError as error:
+            log.warning("authority_not_renewed", why=str(error))
 
     def _queue_admission(self, tx: NIBTransaction, record: ControllerRecord) -> None:
         """Let the global controller know for sure: with the admission, or not at all."""

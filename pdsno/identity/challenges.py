@@ -38,6 +38,7 @@ def transcript(challenge: Challenge, request: ValidationRequest, jti: str) -> by
         "csr_sha256": _digest(request.csr),
         "authority_csr_sha256": _digest(request.authority_csr),
         "generation": request.generation,
+        "addresses": list(request.addresses),
         "token_jti": jti,
     }
     return _DOMAIN + hashlib.sha256(canonical_json(claim)).digest()

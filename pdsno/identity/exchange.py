@@ -35,6 +35,7 @@ from pdsno.domain.ports import NIB, NIBTransaction, Signer
 from pdsno.identity.challenges import NONCE_BYTES, OpenChallenges
 from pdsno.identity.claim_form import check_form
 from pdsno.identity.clock import SYSTEM_CLOCK, Clock
+from pdsno.identity.escalation import EscalationCause
 from pdsno.identity.enrolment import Enrolled, Enrolment
 from pdsno.identity.pki.authority import Authority
 from pdsno.identity.refusals import RefusalLog, Refused
@@ -70,13 +71,15 @@ class Surroundings:
 
     `authority` returns its issuing CA, None while none is in force. `server_cert_sha256` tells
     what it shows on its join listener. `in_transaction` runs inside the admitting or locking
-    transaction (outbox rows); `on_admitted` and `on_locked` after it was committed, `on_refused`
+    transaction (outbox rows); `regain` asks for a new issuing certificate, when the global
+    controller approved what only the lack of one had made it decide; `on_admitted` and `on_locked` after it was committed, `on_refused`
     after a refusal, with the provisional name and the reason.
     """
 
     authority: Callable[[], Authority | None] = lambda: None
     server_cert_sha256: Callable[[], str] = lambda: ""
     escalate: EscalateCall | None = None
+    regain: Callable[[], object] = lambda: None
     in_transaction: Callable[[NIBTransaction, ControllerRecord], None] | None = None
     on_admitted: Callable[[ControllerRecord], None] | None = None
     on_locked: Callable[[ControllerRecord], None] | None = None
@@ -246,6 +249,8 @@ class Validator:
             raise _DecidedAboveError(decision)
         if not decision.decided_by:
             raise RefusedError(Refusal.NOT_ALLOWED, "a decision by nobody")
+        if request.cause == EscalationCause.NO_DELEGATION:
+            self._around.regain()
         return decision.decided_by
 
     # --- what others hear --------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_create_prints_the_token_and_nothing_else(
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (["--role", "local", "--region", "zone-A"], "admits regional controllers"),
+        (["--role", "local", "--region", "zone-A"], "admits regional and broker controllers"),
         (["--role", "regional", "--region", "zone-C"], "no region 'zone-C'"),
         (["--role", "regional", "--region", "zone-A", "--ttl", "25h"], "1 second to 24 hours"),
         (["--role", "regional", "--region", "zone-A", "--ttl", "soon"], "is no duration"),

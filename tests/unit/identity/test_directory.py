@@ -163,6 +163,6 @@ def test_what_is_not_signed_is_refused(nib: NIB, raw: bytes) -> None:
     assert why(nib, raw) is Refusal.UNSIGNED
 
 
-def test_a_token_or_delegation_is_no_message(nib: NIB) -> None:
-    for typ in ("pdsno-join+jws", "pdsno-delegation+jws", ""):
+def test_other_things_that_are_signed_are_no_messages(nib: NIB) -> None:
+    for typ in ("pdsno-join+jws", "pdsno-exec+jws", ""):
         assert why(nib, signed(KEY, RC.controller_id, typ=typ)) is Refusal.UNSIGNED

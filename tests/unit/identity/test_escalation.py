@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -11,8 +10,9 @@ from pdsno.domain.errors import OperationError, Refusal, RefusedError, Transient
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import EscalationRequest, ValidationResult
 from pdsno.domain.policy import Admission, Policy, is_inside
-from pdsno.identity.delegation import LIFETIME_S, issue_delegation
 from pdsno.identity.escalation import decide_escalation, owner_elsewhere
+from pdsno.identity.exchange import EscalateCall
+from pdsno.identity.pki.authority import Lifetimes
 from pdsno.identity.tokens import mint
 from pdsno.nib import NIBStore
 from pdsno.signing import SigningKey
@@ -23,7 +23,9 @@ from tests.unit.identity.scenes import (
     ZONE_A,
     ZONE_B,
     Scene,
+    global_authority,
     record_of,
+    regional_authority,
     regional_scene,
     set_status,
     store,
@@ -33,6 +35,11 @@ from tests.unit.identity.scenes import (
 def policy_with(**fields: object) -> Policy:
     zone_a = replace(ZONE_A, **fields)  # type: ignore[arg-type]
     return replace(POLICY, regions=(zone_a, ZONE_B))
+
+
+def ask_always(escalate: EscalateCall | None = None) -> Scene:
+    """A region all of whose admissions are for the global controller to decide."""
+    return regional_scene(escalate=escalate, policy=policy_with(admission=Admission.GLOBAL))
 
 
 def causes(scene: Scene) -> list[tuple[str, bool]]:
@@ -70,20 +77,6 @@ def test_the_ceiling_holds_even_if_the_global_controller_approves_too_many() -> 
     assert scene.admit(SigningKey.generate()).reason == "QUOTA_EXCEEDED"
 
 
-def test_a_delegated_quota_is_not_raised_by_policy_alone() -> None:
-    scene = regional_scene(policy=policy_with(local_quota=20, local_ceiling=20))
-    scene.delegation = issue_delegation(
-        scene.gc_key,
-        rc_id=RC.controller_id,
-        rc_key_id=scene.key.key_id,
-        region="zone-A",
-        quota=0,
-        now=scene.hands.now,
-    )
-    assert scene.admit(SigningKey.generate()).decided_by == GC.controller_id
-    assert causes(scene) == [("QUOTA_EXCEEDED", True)]
-
-
 def test_admission_global_always_asks() -> None:
     scene = regional_scene(policy=policy_with(admission=Admission.GLOBAL))
     assert scene.admit(SigningKey.generate()).decided_by == GC.controller_id
@@ -114,6 +107,7 @@ def test_a_foreign_region_is_asked_about_and_refused() -> None:
         validator_id=RC.controller_id,
         role=Role.LOCAL,
         region="zone-B",
+        root_sha256=scene.root_sha256,
         now=scene.hands.now,
     )
     with scene.nib.transaction() as tx:
@@ -136,87 +130,31 @@ def test_a_blocked_key_or_host_is_reported_up_and_stays_out(is_same_key: bool) -
 
 
 def _expired(scene: Scene) -> None:
-    scene.hands.move(LIFETIME_S)
+    scene.hands.move(Lifetimes().regional_authority.total_seconds())
 
 
 def _absent(scene: Scene) -> None:
-    scene.delegation = None
+    scene.authority = None
 
 
-def _garbled(scene: Scene) -> None:
-    scene.delegation = "a.b.c"
-
-
-def _issuer_revoked(scene: Scene) -> None:
-    set_status(scene.nib, GC.controller_id, ControllerStatus.REVOKED)
-
-
-def _issuer_unknown(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, signer=SigningKey.generate())
-
-
-def _self_signed(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, signer=scene.key)
-
-
-def _of_another_key(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, rc_key_id="other")
-
-
-def _of_another_id(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, rc_id="regional_cntl_zone-A_2")
-
-
-def _of_another_region(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, region="zone-B")
-
-
-def _not_yet(scene: Scene) -> None:
-    scene.delegation = _delegation(scene, later=timedelta(hours=1))
-
-
-def _delegation(
-    scene: Scene,
-    *,
-    signer: SigningKey | None = None,
-    later: timedelta = timedelta(),
-    rc_id: str = RC.controller_id,
-    rc_key_id: str | None = None,
-    region: str = "zone-A",
-) -> str:
-    return issue_delegation(
-        signer or scene.gc_key,
-        rc_id=rc_id,
-        rc_key_id=rc_key_id or scene.key.key_id,
-        region=region,
-        quota=10,
-        now=scene.hands.now + later,
-    )
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        _expired,
-        _absent,
-        _garbled,
-        _issuer_revoked,
-        _issuer_unknown,
-        _self_signed,
-        _of_another_key,
-        _of_another_id,
-        _of_another_region,
-        _not_yet,
-    ],
-)
+@pytest.mark.parametrize("spoil", [_expired, _absent])
 def test_without_a_valid_delegation_a_region_admits_nobody_alone(
     spoil: Callable[[Scene], None],
 ) -> None:
     scene = regional_scene()
     assert scene.admit(SigningKey.generate()).decided_by == RC.controller_id
     spoil(scene)
+    refused = scene.admit(SigningKey.generate())
+    assert (refused.is_approved, refused.reason) == (False, "NO_DELEGATION")
+    scene.regain = lambda: regained(scene)
     assert scene.admit(SigningKey.generate()).decided_by == GC.controller_id
-    assert causes(scene) == [("NO_DELEGATION", True)]
+    assert causes(scene) == [("NO_DELEGATION", True), ("NO_DELEGATION", True)]
+
+
+def regained(scene: Scene) -> None:
+    """Let the global controller give the region a new issuing certificate."""
+    now = scene.hands.now
+    scene.authority = regional_authority(global_authority(now), scene.key.key_id, now)
 
 
 @pytest.mark.parametrize("error", [TransientError("away"), OperationError("broken")])
@@ -228,7 +166,7 @@ def test_while_the_global_controller_is_away_the_token_stays_good(error: Operati
             raise error
         return decide_escalation(request, POLICY, NIBStore("memory://"), decided_by="global_cntl_1")
 
-    scene, key = regional_scene(escalate=escalate, has_delegation=False), SigningKey.generate()
+    scene, key = ask_always(escalate=escalate), SigningKey.generate()
     token = scene.token()
     before = scene.state()[0]
     result = scene.admit(key, token)
@@ -242,7 +180,7 @@ def test_a_refusal_to_listen_is_passed_on() -> None:
     def escalate(_: EscalationRequest) -> ValidationResult:
         raise RefusedError(Refusal.REVOKED, "you were revoked")
 
-    scene = regional_scene(escalate=escalate, has_delegation=False)
+    scene = ask_always(escalate=escalate)
     assert scene.admit(SigningKey.generate()).reason == "REVOKED"
 
 
@@ -250,12 +188,12 @@ def test_a_reason_that_this_version_does_not_know_is_still_a_refusal() -> None:
     def escalate(_: EscalationRequest) -> ValidationResult:
         return ValidationResult(is_approved=False, reason="MOON_PHASE", decided_by="global_cntl_1")
 
-    scene = regional_scene(escalate=escalate, has_delegation=False)
+    scene = ask_always(escalate=escalate)
     assert scene.admit(SigningKey.generate()).reason == "NOT_ALLOWED"
 
 
 def test_an_approval_does_not_outlive_a_token_revoked_meanwhile() -> None:
-    scene = regional_scene(has_delegation=False)
+    scene = ask_always()
     decide = scene.escalate
     assert decide is not None
 
@@ -312,7 +250,12 @@ def test_the_global_controller_knows_keys_that_it_blocked_or_revoked_itself() ->
         store(nib, replace(known, status=status, role=Role.LOCAL))
         result = decide_escalation(request_for(key), POLICY, nib, decided_by="global_cntl_1")
         reasons.append((status.value, result.reason))
-    assert reasons == [("active", None), ("revoked", "REVOKED"), ("blocked", "BLOCKED")]
+    assert reasons == [
+        ("active", None),
+        ("revoked", "REVOKED"),
+        ("blocked", "BLOCKED"),
+        ("locked", "LOCKED"),
+    ]
 
 
 def test_addresses_used_by_two_regions_belong_to_both() -> None:

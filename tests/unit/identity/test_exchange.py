@@ -17,8 +17,11 @@ from pdsno.domain.errors import (
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import ValidationRequest
 from pdsno.identity.challenges import MOST_PENDING, MOST_PENDING_PER_KEY
+from pdsno.identity.pki.names import peer_identity
 from pdsno.signing import SigningKey
+from tests.unit.identity.forms import der_of
 from tests.unit.identity.scenes import (
+    CSR,
     POLICY,
     ZONE_A,
     Scene,
@@ -48,7 +51,16 @@ def test_a_joiner_with_token_and_key_is_admitted() -> None:
     assert record is not None
     assert (record.key_id, record.status) == (key.key_id, ControllerStatus.ACTIVE)
     assert record.url == "http://192.0.2.1:8002"
-    assert record.delegation == result.delegation is not None
+    assert record.certificate == result.certificate != ""
+    assert record.authority == result.authority != ""
+    assert (record.generation, result.generation) == (1, 1)
+    peer = peer_identity(der_of(result.certificate))
+    assert (peer.controller_id, peer.role, peer.region) == (
+        "regional_cntl_zone-A_1",
+        Role.REGIONAL,
+        "zone-A",
+    )
+    assert peer.key_id == key.key_id
     (event,) = scene.events("CONTROLLER_VALIDATED")
     assert (event.subject, event.region) == ("regional_cntl_zone-A_1", "zone-A")
     assert scene.nib.tokens()[0].status is TokenStatus.SPENT
@@ -59,7 +71,8 @@ def test_a_local_controller_is_told_to_trust_region_and_globe() -> None:
     scene = regional_scene()
     result = scene.admit(SigningKey.generate(), subnets=("10.1.2.0/24", "10.9.0.0/24"))
     assert result.assigned_id == "local_cntl_zone-A_1"
-    assert result.delegation is None
+    assert result.certificate
+    assert result.authority == ""
     assert [key.controller_id for key in result.trust] == [
         "regional_cntl_zone-A_1",
         "global_cntl_1",
@@ -157,6 +170,9 @@ def test_a_key_revoked_between_challenge_and_proof_stays_out() -> None:
         ({"token": ""}, Refusal.INVALID_TOKEN),
         ({"public_key": "NOT-A-KEY"}, Refusal.BAD_SIGNATURE),
         ({"public_key": SigningKey.generate().public_key}, Refusal.IDENTITY_MISMATCH),
+        ({"csr": "no request"}, Refusal.INVALID_CSR),
+        ({"authority_csr": CSR.replace("A", "B")}, Refusal.INVALID_CSR),
+        ({"generation": 1, "temp_id": "regional_cntl_zone-A_1"}, Refusal.UNKNOWN_KEY),
     ],
 )
 def test_a_false_claim_is_turned_away_before_the_challenge(
@@ -188,6 +204,10 @@ def test_a_false_claim_is_turned_away_before_the_challenge(
         {"url": "http://192.0.2.1:notaport"},
         {"url": "http://[::1"},
         {"token": "t" * 5000},
+        {"csr": ""},
+        {"csr": "c" * 5000},
+        {"generation": -1},
+        {"addresses": tuple("192.0.2.1" for _ in range(9))},
     ],
 )
 def test_a_malformed_request_is_refused_whatever_its_token(fields: dict[str, Any]) -> None:

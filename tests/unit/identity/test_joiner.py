@@ -21,12 +21,29 @@ from pdsno.domain.messages import (
     ValidationRequest,
     ValidationResult,
 )
-from pdsno.identity.joiner import Applicant, Send, join
+from pdsno.domain.peers import Channel
+from pdsno.identity.joiner import Applicant, Send, join, renew
+from pdsno.identity.pki.requests import make_request, new_key
 from pdsno.signing import SigningKey, b64encode
-from tests.unit.identity.scenes import GC, Scene, global_scene, message
+from tests.unit.identity.scenes import (
+    AUTHORITY_CSR,
+    CSR,
+    GC,
+    Scene,
+    global_scene,
+    message,
+    record_of,
+    store,
+)
 
 APPLICANT = Applicant(
-    temp_id="temp-1", role=Role.REGIONAL, region="zone-A", hostname="h", url="http://192.0.2.1:8002"
+    temp_id="temp-1",
+    role=Role.REGIONAL,
+    region="zone-A",
+    csr=CSR,
+    authority_csr=AUTHORITY_CSR,
+    hostname="h",
+    url="https://192.0.2.1:8002",
 )
 
 
@@ -59,6 +76,19 @@ def test_an_honest_joiner_is_admitted_and_gets_all_it_needs() -> None:
     record = scene.nib.controller("regional_cntl_zone-A_1")
     assert record is not None
     assert (record.url, record.hostname) == (APPLICANT.url, "h")
+
+
+def test_a_member_renews_at_the_validator_that_it_knows() -> None:
+    scene, key = global_scene(), SigningKey.generate()
+    admitted = join(wire(scene, key), key, scene.token(), APPLICANT)
+    again = replace(APPLICANT, temp_id=admitted.assigned_id or "", csr=make_request(new_key()))
+    store(scene.nib, record_of(GC, scene.key, scene.hands.now))
+    validator = admitted.trust[0]
+    result = renew(wire(scene, key), key, again, generation=1, validator=validator)
+    assert (result.assigned_id, result.generation) == (admitted.assigned_id, 2)
+    impostor = replace(validator, public_key=SigningKey.generate().public_key)
+    with pytest.raises(RefusedError, match="IDENTITY_MISMATCH"):
+        renew(wire(scene, key), key, again, generation=2, validator=impostor)
 
 
 def test_a_refusal_is_the_answer_not_an_error() -> None:
@@ -136,6 +166,8 @@ def _payload(**fields: object) -> Tamper:
         _payload(nonce="no base64!"),
         _payload(nonce=b64encode(b"short")),
         _payload(challenge_id=""),
+        _payload(server_cert_sha256="ab" * 32),  # somebody stands between the two
+        lambda m: replace(m, channel=Channel(certificate_sha256="ab" * 32)),
     ],
 )
 def test_a_challenge_that_is_not_the_validators_is_not_signed(tamper: Tamper) -> None:

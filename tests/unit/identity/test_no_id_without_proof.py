@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,8 @@ POISON = st.one_of(
 )
 # Signed with the message and bound to nothing: they may be what the joiner likes.
 FREE_FIELDS = {"subnets", "hostname", "url"}
-CLAIM_FIELDS = [f.name for f in fields(ValidationRequest) if f.name not in FREE_FIELDS]
+NOT_TEXT = {"generation", "addresses"}
+CLAIM_FIELDS = [f.name for f in fields(ValidationRequest) if f.name not in FREE_FIELDS | NOT_TEXT]
 
 
 def tampered(item: Any, name: str, value: Any) -> Any:  # noqa: ANN401
@@ -47,6 +49,24 @@ def test_a_claim_changed_after_it_was_signed_admits_nobody(name: str, value: obj
     response = answer(KEY, honest, challenge.challenge_id, transcript_of(honest, challenge))
     result = scene.validator.on_response(response, key_id=KEY.key_id)
     assert not result.is_approved
+    assert scene.nib.controllers() == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("generation", 1), ("addresses", ("192.0.2.1",)), ("generation", 0)]
+)
+def test_what_was_not_asked_for_is_not_given(name: str, value: object) -> None:
+    scene = global_scene()
+    honest = scene.request(KEY, scene.token())
+    try:
+        challenge = scene.validator.on_request(
+            tampered(honest, name, value), key_id=KEY.key_id, address="192.0.2.1"
+        )
+    except RefusedError:
+        assert scene.nib.controllers() == ()
+        return
+    response = answer(KEY, honest, challenge.challenge_id, transcript_of(honest, challenge))
+    assert not scene.validator.on_response(response, key_id=KEY.key_id).is_approved
     assert scene.nib.controllers() == ()
 
 

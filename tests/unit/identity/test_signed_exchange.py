@@ -24,7 +24,13 @@ from pdsno.identity.joiner import Applicant, join
 from pdsno.identity.tokens import read_unverified
 from pdsno.nib import NIBStore
 from pdsno.signing import SigningKey, b64decode, b64encode
-from tests.unit.identity.scenes import Scene, global_scene, regional_scene
+from tests.unit.identity.scenes import (
+    AUTHORITY_CSR,
+    CSR,
+    Scene,
+    global_scene,
+    regional_scene,
+)
 
 Wire = Callable[[bytes], bytes]
 
@@ -68,7 +74,13 @@ def exchange(
             down(serve(scene, up(seal(draft, key)))), verifier, recipient_id="temp-1"
         )
 
-    applicant = Applicant(temp_id="temp-1", role=scene.me.admits, region="zone-A")
+    applicant = Applicant(
+        temp_id="temp-1",
+        role=scene.me.admits[0],
+        region="zone-A",
+        csr=CSR,
+        authority_csr=AUTHORITY_CSR,
+    )
     with verifier.pinned(read_unverified(token).validator):
         return join(send, key, token, applicant)
 
