@@ -1,14 +1,15 @@
 """Failed log-ins of the API by where they came from: how many are heard, and what is told of them.
 
-Pure but for a lock. A source that failed too often is no longer looked up for a while, except with
-a token that was good before: nobody locks operators out by guessing from their address. What is
-told is at most one sum a minute and source; many sources at once are told as one.
+Pure but for a lock. A source that failed too often is told to wait, and not why it fails. A good
+token passes all the same: tokens are too long to be guessed, and nobody shall lock operators out
+by failing from their address. What is told is at most one sum a minute and source; many sources
+at once are told as one.
 """
 
 import math
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +19,6 @@ OTHERS = "others"
 
 _MINUTE_S = 60.0
 _MOST_SOURCES = 200
-_MOST_GOOD = 1000
 _MOST_NAMES = 5
 
 
@@ -59,35 +59,21 @@ class Attempts:
         self._clock = clock
         self._lock = threading.Lock()
         self._sources: dict[str, _Source] = {}
-        self._good: OrderedDict[str, None] = OrderedDict()
 
-    def wait_s(self, source: str, digest: str | None) -> int | None:
-        """Return for how many seconds this source is not heard with this token, None if it is."""
+    def wait_s(self, source: str) -> int | None:
+        """Return for how many seconds failures of this source are not heard, None if they are."""
         with self._lock:
-            if digest in self._good:
-                return None
             known = self._find(source)
             if known is None or self._refilled(known) >= 1:
                 return None
             return math.ceil((1 - known.left) * _MINUTE_S / self._size)
 
-    def succeeded(self, digest: str) -> None:
-        """Note that a token was good."""
-        with self._lock:
-            self._good[digest] = None
-            self._good.move_to_end(digest)
-            if len(self._good) > _MOST_GOOD:
-                self._good.popitem(last=False)
-
-    def failed(
-        self, source: str, reason: str, *, digest: str | None = None, token: str | None = None
-    ) -> Failures | None:
+    def failed(self, source: str, reason: str, *, token: str | None = None) -> Failures | None:
         """Note a failure; return what is to be told now, if the source was not told of lately.
 
         `token` names a token that once was good.
         """
         with self._lock:
-            self._good.pop(digest or "", None)
             known = self._find(source) or self._add(source)
             known.left = max(0.0, self._refilled(known) - 1)
             known.untold[reason] += 1

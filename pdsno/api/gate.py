@@ -81,35 +81,27 @@ class Gate:
 
     def _judge(self, given: list[str], source: str) -> Operator | Problem:
         found = _digest(given)
-        digest = None if isinstance(found, Failure) else found
-        wait_s = self._attempts.wait_s(source, digest)
-        if wait_s is not None:
-            self._note(self._attempts.failed(source, RATE_LIMITED))
-            return Problem(
-                status=429,
-                detail="too many requests from here without a good token: wait, and check it",
-                reason=RATE_LIMITED,
-                retry_after_s=wait_s,
-            )
         if isinstance(found, Failure):
-            return self._unauthorized(found, source)
+            return self._refused(found, source)
         record = self._nib.api_token(found)
         verdict = operator_of(record, datetime.now(UTC))
         if isinstance(verdict, Failure):
-            name = record.name if record else None
-            return self._unauthorized(verdict, source, digest=found, token=name)
-        self._attempts.succeeded(found)
+            return self._refused(verdict, source, token=record.name if record else None)
         return verdict
 
-    def _unauthorized(
-        self, failure: Failure, source: str, *, digest: str | None = None, token: str | None = None
-    ) -> Problem:
-        self._note(self._attempts.failed(source, failure.value, digest=digest, token=token))
-        return Problem(status=401, detail=DETAILS[failure], reason=failure.value)
-
-    def _note(self, failures: Failures | None) -> None:
-        if failures is not None:
-            self._write((failures,))
+    def _refused(self, failure: Failure, source: str, *, token: str | None = None) -> Problem:
+        wait_s = self._attempts.wait_s(source)
+        told = self._attempts.failed(source, failure.value, token=token)
+        if told is not None:
+            self._write((told,))
+        if wait_s is None:
+            return Problem(status=401, detail=DETAILS[failure], reason=failure.value)
+        return Problem(
+            status=429,
+            detail="too many requests from here without a good token: wait, and check it",
+            reason=RATE_LIMITED,
+            retry_after_s=wait_s,
+        )
 
     def _write(self, sums: Iterable[Failures]) -> None:
         """Write one event for each; that they cannot be written lets nobody in."""

@@ -192,7 +192,6 @@ def test_while_tokens_cannot_be_read_nobody_is_let_in() -> None:
 
 
 def test_a_source_that_fails_too_often_waits_and_good_tokens_go_on(api: Api, nib: NIBStore) -> None:
-    api.get("devices")
     statuses = [api.ask("devices", headers=bearer(UNKNOWN)).status_code for _ in range(14)]
     assert statuses[:10] == [401] * 10
     assert statuses[11:] == [429] * 3
@@ -203,7 +202,6 @@ def test_a_source_that_fails_too_often_waits_and_good_tokens_go_on(api: Api, nib
     assert without_token(api, "/api/v1/devices", **{"X-Forwarded-For": "192.0.2.9"}).status == 429
     assert api.get("devices")["items"]
     put_token(nib, TOKEN, revoked_at=NOW)
-    assert api.ask("devices").status_code == 401
     assert api.ask("devices").status_code == 429
 
 

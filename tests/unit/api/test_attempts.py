@@ -20,25 +20,14 @@ def test_a_source_is_heard_until_it_failed_too_often_and_again_later() -> None:
     clock = Clock()
     attempts = Attempts(10, clock=clock)
     fail(attempts, "192.0.2.1", 9)
-    assert attempts.wait_s("192.0.2.1", "digest") is None
+    assert attempts.wait_s("192.0.2.1") is None
     fail(attempts, "192.0.2.1")
-    assert attempts.wait_s("192.0.2.1", "digest") == 6
-    assert attempts.wait_s("192.0.2.1", None) == 6
-    assert attempts.wait_s("192.0.2.2", None) is None
+    assert attempts.wait_s("192.0.2.1") == 6
+    assert attempts.wait_s("192.0.2.2") is None
     clock.now += 6
-    assert attempts.wait_s("192.0.2.1", None) is None
+    assert attempts.wait_s("192.0.2.1") is None
     fail(attempts, "192.0.2.1")
-    assert attempts.wait_s("192.0.2.1", None) == 6
-
-
-def test_a_token_that_was_good_is_heard_from_wherever_others_guess() -> None:
-    attempts = Attempts(1, clock=Clock())
-    attempts.succeeded("good")
-    fail(attempts, "192.0.2.1", 5)
-    assert attempts.wait_s("192.0.2.1", "good") is None
-    assert attempts.wait_s("192.0.2.1", "bad") is not None
-    attempts.failed("192.0.2.1", "REVOKED", digest="good")
-    assert attempts.wait_s("192.0.2.1", "good") is not None
+    assert attempts.wait_s("192.0.2.1") == 6
 
 
 def test_the_first_failure_is_told_at_once_and_then_a_sum_a_minute() -> None:
@@ -80,8 +69,8 @@ def test_many_sources_are_told_and_limited_as_one() -> None:
     told = [failures for n in range(5000) for failures in fail(attempts, f"source {n}")]
     assert len(told) == 201
     assert told[-1].source == OTHERS
-    assert attempts.wait_s("source 9999", None) is not None
-    assert attempts.wait_s("source 1", None) is None
+    assert attempts.wait_s("source 9999") is not None
+    assert attempts.wait_s("source 1") is None
     clock.now += 60
     (rest,) = attempts.due()
     assert (rest.source, rest.count) == (OTHERS, 5000 - 201)
