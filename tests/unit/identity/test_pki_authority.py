@@ -126,6 +126,18 @@ def test_no_authority_writes_names_that_cannot_be(pki: Pki, changes: Mapping[str
         pki.global_authority.issue_leaf(make_request(new_key()), **leaf_args(**changes))
 
 
+def test_each_authority_is_limited_in_itself(pki: Pki) -> None:
+    """Each limit on its own: at a handshake, the global one's would hide a missing regional one."""
+    lengths = {}
+    for authority in (pki.global_authority, pki.regional_authority):
+        own = x509.load_pem_x509_certificates(authority.chain_pem.encode())[0]
+        basic = own.extensions.get_extension_for_class(x509.BasicConstraints)
+        assert basic.critical
+        lengths[authority.region] = basic.value.path_length
+    assert lengths == {None: 1, "zone-A": 0}
+    assert own.extensions.get_extension_for_class(x509.NameConstraints).critical
+
+
 def test_addresses_are_named_only_where_tls_would_accept_them(pki: Pki) -> None:
     addresses = ("10.1.2.3", "2001:db8::1", "10.1.2.3")
     request = make_request(new_key())
