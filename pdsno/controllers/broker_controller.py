@@ -172,7 +172,8 @@ class BrokerController(MemberController):
             state=state,
             role=self.role.value,
             region=self.region,
-            rights_version=self.rights.version,
+            # Once let back in, we want to hear of it at once: that is an answer with rights.
+            rights_version=self.rights.version if self._is_standing else "",
         )
 
     # --- certificate -------------------------------------------------------------------------
@@ -186,6 +187,7 @@ class BrokerController(MemberController):
     def serve(self) -> None:
         """Ask for rights and keep the certificate fresh, in threads; ends with `close`."""
         if self._asking is None:
+            self.parent_link()
             self._asking = threading.Thread(target=self._ask_always, name="rights", daemon=True)
             self._asking.start()
         super().serve()

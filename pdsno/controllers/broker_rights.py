@@ -5,7 +5,8 @@ import time
 
 from pdsno.communication.payloads import read
 from pdsno.domain.broker_rights import BrokerRights, rights_of
-from pdsno.domain.entities import ControllerRecord
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
+from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import Message, Reply, Status
@@ -37,12 +38,15 @@ class RightsDesk:
         self._made: dict[str | None, BrokerRights] = {}
 
     def answer(self, message: Message, reply: Reply | None) -> Reply | None:
-        """Return our reply to a status, with rights in it if a broker has others than it should."""
+        """Return our reply to a status, with rights in it if a broker has others than it should.
+
+        Raises RefusedError if the broker is revoked, blocked or locked while it waits.
+        """
         sender = self._nib.controller(message.sender_id)
         if reply is None or sender is None or sender.role is not Role.BROKER:
             return reply
         has = read(message, Status).rights_version
-        rights = self._wait_for_other(has, sender.region)
+        rights = self._wait_for_other(has, sender)
         told = {"rights_version": rights.version}
         if rights.version != has:
             told["rights"] = jsonable(rights)
@@ -52,8 +56,8 @@ class RightsDesk:
         """Answer all who wait, now and from now on; idempotent."""
         self._closing.set()
 
-    def _wait_for_other(self, version: str, region: str | None) -> BrokerRights:
-        rights = self._rights(region)
+    def _wait_for_other(self, version: str, broker: ControllerRecord) -> BrokerRights:
+        rights = self._rights(broker.region)
         if rights.version != version or not self._places.acquire(blocking=False):
             return rights
         try:
@@ -61,10 +65,18 @@ class RightsDesk:
             while rights.version == version and time.monotonic() < deadline:
                 if self._closing.wait(_LOOK_EVERY_S):
                     break
-                rights = self._rights(region)
+                self._check_standing(broker.controller_id)
+                rights = self._rights(broker.region)
         finally:
             self._places.release()
         return rights
+
+    def _check_standing(self, controller_id: str) -> None:
+        record = self._nib.controller(controller_id)
+        if record is not None and record.status is not ControllerStatus.ACTIVE:
+            raise RefusedError(
+                Refusal(record.status.name), f"{controller_id} is {record.status.value}"
+            )
 
     def _rights(self, region: str | None) -> BrokerRights:
         """Return the rights by now. What changes a controller leaves an event: they are cheaper."""

@@ -105,7 +105,7 @@ class Rig:
             tls.new_request(),
             controller_id=self.broker_member.controller_id,
             role=Role.BROKER,
-            region=None,
+            region=self.broker_member.region,
             key_id=self.broker_member.key_id,
             addresses=("127.0.0.1",),
             now=datetime.now(UTC),

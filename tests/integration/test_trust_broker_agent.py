@@ -1,0 +1,251 @@
+"""`pdsno broker run` as a process has it: joining, rights as they change, renewal, revocation."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pdsno.controllers.base_controller import BrokerIdentity, Options
+from pdsno.controllers.broker_rights import RightsDesk
+from pdsno.controllers.global_controller import GlobalController
+from pdsno.controllers.local_controller import LocalController
+from pdsno.controllers.parent_link import Parent
+from pdsno.controllers.regional_controller import RegionalController
+from pdsno.domain import topics
+from pdsno.domain.entities import ControllerStatus
+from pdsno.domain.errors import PDSNOError, RefusedError
+from pdsno.domain.identifiers import Role
+from pdsno.domain.messages import MessageType
+from pdsno.identity.pki.authority import Lifetimes
+from pdsno.node.broker_agent import BrokerAgent
+from pdsno.settings import BrokerNodeSettings, ParentSettings
+from tests.integration.broker_rig import free_port, open_directory
+from tests.integration.tiers import Tiers, policy, url_of
+from tests.integration.waiting import holds_for, wait_until
+
+BROKER = "broker_cntl_global_1"
+
+
+class BrokeredTiers(Tiers):
+    """Tiers whose broker speaks TLS."""
+
+    def options(
+        self, name: str, role: Role, *, parent: Parent | None = None, url: str | None = None
+    ) -> Options:
+        options = super().options(name, role, parent=parent, url=url)
+        return replace(options, broker=BrokerIdentity(controller_id=BROKER))
+
+
+class Running:
+    """An agent that runs in a thread."""
+
+    def __init__(self, settings: BrokerNodeSettings) -> None:
+        self.agent = BrokerAgent(settings, certificate_check_s=0.2)
+        self.error: PDSNOError | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.agent.run()
+        except PDSNOError as error:
+            self.error = error
+
+    @property
+    def pid(self) -> int | None:
+        return self.agent.mosquitto.pid
+
+    def stop(self) -> None:
+        self.agent.request_stop()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@dataclass
+class Site:
+    """A global controller, a broker that joins it, and who connects to the broker."""
+
+    tiers: BrokeredTiers
+    gc: GlobalController
+    settings: BrokerNodeSettings
+    stack: ExitStack
+
+    def run_broker(self) -> Running:
+        running = Running(self.settings)
+        self.stack.callback(running.stop)
+        return running
+
+    def hand_over_token(self) -> None:
+        assert self.settings.join_token_file is not None
+        self.settings.join_token_file.touch(0o600)
+        token = self.gc.admissions.mint_token(Role.BROKER, None, None)
+        self.settings.join_token_file.write_text(token)
+
+    def joined_broker(self) -> Running:
+        self.hand_over_token()
+        running = self.run_broker()
+        wait_until(lambda: running.pid and running.agent.controller.rights.subjects, "the broker")
+        return running
+
+    def connected(self) -> tuple[RegionalController, LocalController]:
+        """Return controllers that joined and are connected, with rights at the broker."""
+        rc = self.tiers.rc("zone-A", self.gc)
+        rc.serve()
+        lc = self.tiers.lc("zone-A", rc)
+        lc.serve()
+        clients = [member.mqtt_client for member in (self.gc, rc, lc)]
+        wait_until(lambda: all(client and client.is_connected for client in clients), "MQTT")
+        wait_until(lambda: may_publish(lc), "the LC's right")
+        return rc, lc
+
+
+def may_publish(lc: LocalController, topic: str | None = None) -> bool:
+    """Tell whether the broker takes something from a live session."""
+    assert lc.mqtt_client is not None
+    try:
+        lc.mqtt_client.publish(
+            topic or topics.status(lc.controller_id), MessageType.STATUS, {"state": "online"}
+        )
+    except RefusedError:
+        return False
+    return True
+
+
+@pytest.fixture
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    lifetimes = getattr(request, "param", None)
+    with open_directory() as directory, ExitStack() as stack:
+        port = free_port()
+        tiers = BrokeredTiers(
+            folder=tmp_path, stack=stack, broker_port=port, lifetimes=lifetimes, check_s=0.2
+        )
+        gc = tiers.gc()
+        stack.callback(hooked(gc).close)
+        gc.apply_policy(policy("zone-A"))
+        settings = BrokerNodeSettings(
+            port=port,
+            state_dir=directory / "state",
+            join_token_file=tmp_path / "token",
+            parent=ParentSettings(
+                id=gc.controller_id,
+                url=url_of(gc.rest_server.port if gc.rest_server else 0),
+                join_url=url_of(tiers.join_ports["gc"]),
+            ),
+        )
+        yield Site(tiers=tiers, gc=gc, settings=settings, stack=stack)
+
+
+def test_a_broker_joins_by_token_and_serves_controllers_by_their_rights(site: Site) -> None:
+    waiting = site.run_broker()
+    assert holds_for(lambda: waiting.pid is None, 0.5)
+    site.hand_over_token()
+    wait_until(lambda: waiting.pid, "mosquitto")
+    assert waiting.agent.controller.controller_id == BROKER
+    rc, lc = site.connected()
+    assert not may_publish(lc, topics.policy("zone-A"))
+    assert not may_publish(lc, topics.status(rc.controller_id))
+    record = site.gc.nib_store.controller(BROKER)
+    assert record is not None
+    assert (record.role, record.state) == (Role.BROKER, "online")
+
+
+def test_a_controller_that_is_revoked_is_mute_at_the_broker_within_two_seconds(site: Site) -> None:
+    site.joined_broker()
+    rc, lc = site.connected()
+    client = lc.mqtt_client
+    began = time.monotonic()
+    site.gc.withdraw(lc.controller_id, ControllerStatus.REVOKED, by="test")
+    wait_until(lambda: not may_publish(lc), "the refusal")
+    took_s = time.monotonic() - began
+    print(f"revoked at the GC, refused at the broker after {took_s:.2f} s")  # noqa: T201 - measured
+    assert took_s < 2
+    assert lc.mqtt_client is client
+    assert rc.mqtt_client is not None
+    assert rc.mqtt_client.is_connected
+
+
+def test_blocking_ends_and_unblocking_gives_the_right_back(site: Site) -> None:
+    site.joined_broker()
+    _, lc = site.connected()
+    site.gc.withdraw(lc.controller_id, ControllerStatus.BLOCKED, by="test")
+    wait_until(lambda: not may_publish(lc), "the refusal", timeout_s=2)
+    site.gc.withdraw(lc.controller_id, ControllerStatus.ACTIVE, by="test")
+    wait_until(lambda: may_publish(lc), "the right", timeout_s=2)
+
+
+def test_a_broker_starts_with_the_rights_it_had_while_the_gc_is_away(site: Site) -> None:
+    running = site.joined_broker()
+    _, lc = site.connected()
+    site.gc.close()
+    running.stop()
+    again = site.run_broker()
+    wait_until(lambda: again.pid, "mosquitto")
+    wait_until(lambda: lc.mqtt_client and lc.mqtt_client.is_connected, "the LC", timeout_s=60)
+    assert may_publish(lc)
+    assert not may_publish(lc, topics.policy("zone-A"))
+
+
+def test_rights_that_were_damaged_on_the_disk_come_again_from_the_gc(site: Site) -> None:
+    running = site.joined_broker()
+    version = running.agent.controller.rights.version
+    running.stop()
+    (site.settings.state_dir / "agent" / "rights.json").write_text('{"version": "x", "subjects"')
+    again = site.run_broker()
+    wait_until(lambda: again.agent.controller.rights.version == version, "the rights")
+
+
+def test_a_broker_that_is_blocked_stops_serving_until_it_is_unblocked(site: Site) -> None:
+    running = site.joined_broker()
+    site.gc.withdraw(BROKER, ControllerStatus.BLOCKED, by="test")
+    wait_until(lambda: running.pid is None, "the end of mosquitto", timeout_s=5)
+    site.gc.withdraw(BROKER, ControllerStatus.ACTIVE, by="test")
+    wait_until(lambda: running.pid, "mosquitto", timeout_s=10)
+
+
+@pytest.mark.parametrize("site", [Lifetimes(leaf=timedelta(seconds=8))], indirect=True)
+def test_certificates_are_renewed_while_sessions_go_on(site: Site) -> None:
+    running = site.joined_broker()
+    pid = running.pid
+    _, lc = site.connected()
+    tls = site.tiers.tls("lc-zone-A")
+    seen = {tls.certificate_sha256}
+    broker_seen = set()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        seen.add(tls.certificate_sha256)
+        broker_seen.add(running.agent.controller.options.tls.certificate_sha256)  # type: ignore[union-attr]
+        assert may_publish(lc)
+        time.sleep(0.1)
+    assert len(seen) > 2
+    assert len(broker_seen) > 2
+    assert (running.pid, running.agent.mosquitto.restarts) == (pid, 0)
+
+
+def test_without_a_parent_s_token_nothing_is_served_and_stopping_works(site: Site) -> None:
+    running = site.run_broker()
+    assert holds_for(lambda: running.pid is None, 0.5)
+    running.stop()
+    assert running.error is None
+
+
+def test_the_secrets_of_the_agent_are_not_mosquitto_s_to_read(site: Site) -> None:
+    site.joined_broker()
+    state = site.settings.state_dir
+    assert oct((state / "agent").stat().st_mode & 0o777) == "0o700"
+    owner = (state / "agent" / "key.pem").stat()
+    assert (owner.st_uid, oct(owner.st_mode & 0o777)) == (0, "0o600")
+    for path in (state / "mosquitto").iterdir():
+        assert oct(path.stat().st_mode & 0o077) == "0o0", path
+
+
+def hooked(gc: GlobalController) -> RightsDesk:
+    """Let a global controller answer brokers."""
+    desk, plain = RightsDesk(gc.nib_store), gc._parenting.on_status
+    assert gc.rest_server is not None
+    gc.rest_server.register_handler(MessageType.STATUS, lambda m: desk.answer(m, plain(m)))
+    return desk
