@@ -76,7 +76,7 @@ class Membership:
         ):
             client.register_controller(parent.controller_id, parent.join_url, region=parent.region)
             result = join(self._send(client), key, token, self._applicant(subnets))
-        self._keep(result)
+        self._keep(result, roots=roots)
         return result
 
     # --- renewing ----------------------------------------------------------------------------
@@ -162,10 +162,13 @@ class Membership:
             url=self._options.url,
         )
 
-    def _keep(self, result: ValidationResult) -> None:
+    def _keep(self, result: ValidationResult, *, roots: str | None = None) -> None:
+        """Keep certificates; with `roots`, those of the token, we joined and may be somebody new."""
         if not result.is_approved:
             return
         _, tls, _, _ = self._means
-        tls.accept(result.certificate, result.roots or None)
+        is_join = roots is not None
+        trusted = roots if is_join else result.roots or None
+        tls.accept(result.certificate, trusted, is_join=is_join)
         if self._options.authority is not None and result.authority:
-            self._options.authority.accept(result.authority, result.roots or None)
+            self._options.authority.accept(result.authority, trusted, is_join=is_join)

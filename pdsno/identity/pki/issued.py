@@ -7,7 +7,7 @@ from pdsno.identity.pki.roots import load_certificates
 
 
 def not_after(chain_pem: str) -> datetime:
-    """Return when the leaf of a chain ends. Raises ValueError if there is none."""
+    """Return when the leaf of a chain ends. Raises RemoteProtocolError if there is none."""
     return load_certificates(chain_pem)[0].not_valid_after_utc
 
 
