@@ -28,6 +28,7 @@ _POOL = 16
 # time that a request arrives.
 _MOST_IDLE_S = 10.0
 _TRUST_BYTES = 256 * 1024
+_ALERT_S = 1.0
 
 
 def new_session(context: ssl.SSLContext | None, server_name: str) -> requests.Session:
@@ -120,6 +121,24 @@ class _TlsConnection(HTTPSConnection):
         shown = secured.getpeercert(binary_form=True)
         self.certificate_sha256 = hashlib.sha256(shown).hexdigest()
         self._used_at = time.monotonic()
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - http.client's
+        """Send; tells why the server closed the connection if it said so."""
+        try:
+            super().send(data)
+        except OSError:
+            self._raise_alert()
+            raise
+
+    def _raise_alert(self) -> None:
+        """Raise the alert that the server sent before it closed the connection, if it did.
+
+        With TLS 1.3 it judges our certificate when we are done with the handshake, and writing.
+        """
+        with contextlib.suppress(ValueError, ssl.SSLEOFError, ConnectionError, TimeoutError):
+            if self.sock is not None:
+                self.sock.settimeout(_ALERT_S)
+                self.sock.recv(1)
 
     def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's
         response = super().getresponse()

@@ -41,12 +41,31 @@ class _Server(uvicorn.Server):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Has patience with TLS clients for seconds, where asyncio has it for minutes."""
+    """Has patience with TLS clients for seconds, where asyncio has it for minutes.
+
+    And tells a client why its handshake failed: asyncio closes the connection before the alert is
+    sent, so that a client without, or with an expired certificate would see no more than the end.
+    """
 
     async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:  # noqa: ANN401 - asyncio's
         if options.get("ssl") is not None:
             options.update(ssl_handshake_timeout=_HANDSHAKE_S, ssl_shutdown_timeout=_GOODBYE_S)
         return await super().create_server(*args, **options)
+
+    def _make_ssl_transport(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncio's
+        transport = super()._make_ssl_transport(*args, **options)  # type: ignore[misc]
+        protocol = getattr(transport, "_ssl_protocol", None)
+        send_alert = getattr(protocol, "_process_outgoing", None)
+        complete = getattr(protocol, "_on_handshake_complete", None)
+        if protocol is not None and send_alert is not None and complete is not None:
+
+            def completed(failure: BaseException | None) -> None:
+                if failure is not None:
+                    send_alert()
+                complete(failure)
+
+            protocol._on_handshake_complete = completed  # noqa: SLF001 - nothing public does it
+        return transport
 
 
 class RestRunner:

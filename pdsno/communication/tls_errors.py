@@ -14,6 +14,10 @@ _VERIFICATION = {
     _HOSTNAME_MISMATCH: "it shows the certificate of somebody else, not of {name}: is that its "
     "address?",
 }
+_CLOSED = (
+    "it closed the connection while TLS began: does TLS run on that port, and does it accept our "
+    "certificate?"
+)
 _ALERTS = {
     "CERTIFICATE_REQUIRED": "it demands a certificate, and we have none: join first "
     "(pdsno controller join); joining goes to the join listener's port",
@@ -28,8 +32,6 @@ _ALERTS = {
     "RECORD_LAYER_FAILURE": "there is no TLS on that port: is it the right one?",
     "PROTOCOL_VERSION": "it does not speak TLS 1.3: is it a controller?",
     "UNSUPPORTED_PROTOCOL": "it does not speak TLS 1.3: is it a controller?",
-    "UNEXPECTED_EOF_WHILE_READING": "it closed the connection while TLS began: does TLS run on "
-    "that port?",
 }
 
 
@@ -49,6 +51,8 @@ def cause_of(error: ssl.SSLError, name: str) -> str:
             )
         known = _VERIFICATION.get(code)
         return known.format(name=name) if known else f"its certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLEOFError):
+        return _CLOSED
     reason = error.reason or ""
     for ending, text in _ALERTS.items():
         if reason.endswith(ending):
