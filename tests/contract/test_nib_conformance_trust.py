@@ -1,6 +1,8 @@
 """Every NIB backend behaves the same: new streams, messages good once, operators' API tokens."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +91,16 @@ def test_a_confirmation_of_the_old_stream_takes_nothing_from_the_new_one(nib: NI
     assert nib.outbox() == (row,)
     with nib.transaction() as tx:
         assert tx.confirm(begun.stream_id, 1) == 1
+
+
+def test_rows_of_an_old_stream_leave_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "nib.db"
+    with NIBStore(path) as nib, nib.transaction() as tx:
+        tx.enqueue("REPORT", {"n": 1})
+        tx.new_stream()
+        tx.enqueue("REPORT", {"n": 2})
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT payload FROM outbox").fetchall() == [('{"n":2}',)]
 
 
 def test_streams_never_come_back(nib: NIBStore) -> None:
