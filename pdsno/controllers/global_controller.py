@@ -1,7 +1,6 @@
 """The global controller: root of trust, whole-network NIB, policy."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -14,16 +13,17 @@ from pdsno.communication.payloads import read
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import BaseController, Options
+from pdsno.controllers.broker_rights import RightsDesk
 from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.own_certificates import OwnCertificates
 from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import pauses_of
+from pdsno.controllers.policy_desk import PolicyDesk
 from pdsno.controllers.reported_controllers import ADMISSION, keep_event
 from pdsno.controllers.withdrawing import (
     put_into_policy,
-    put_status,
     status_told_by,
     withdrawal_event,
 )
@@ -47,16 +47,13 @@ from pdsno.domain.messages import (
     Reply,
     SystemEvent,
 )
-from pdsno.domain.policy import Pause, Policy, check_policy
+from pdsno.domain.policy import Policy
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import may_jump
 from pdsno.identity.escalation import decide_escalation
 from pdsno.identity.exchange import Surroundings
 from pdsno.identity.validator_identity import ValidatorIdentity
 from pdsno.intake.reports import ReportIntake
-from pdsno.policy.document import describe_changes
-from pdsno.policy.pauses import named_regions, paused, resumed, with_pauses_kept
-from pdsno.policy.withdrawals import with_withdrawn_kept
 from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
@@ -87,6 +84,14 @@ class GlobalController(BaseController):
             policy_for=self._policy_for,
         )
         self._push: Loop | None = None
+        self._rights = RightsDesk(nib_store)
+        self._desk = PolicyDesk(
+            nib_store,
+            actor=controller_id,
+            on_changed=self._tell_policy,
+            on_pause=self._announce,
+            on_withdrawn=self._tell_withdrawn,
+        )
         super().__init__(
             controller_id=controller_id,
             region=None,
@@ -206,8 +211,12 @@ class GlobalController(BaseController):
             MessageType.CHALLENGE_RESPONSE: self._on_challenge_response,
             MessageType.DISCOVERY_SUMMARY: self._on_summary,
             MessageType.SYSTEM_EVENT: self._on_event,
-            MessageType.STATUS: self._parenting.on_status,
+            MessageType.STATUS: self._on_status,
         }
+
+    def _on_status(self, message: Message) -> Reply | None:
+        """Take a status; a broker's is answered with its rights, when they are others than its."""
+        return self._rights.answer(message, self._parenting.on_status(message))
 
     def _on_summary(self, message: Message) -> Reply:
         sender = self._parenting.child(message, Role.REGIONAL)
@@ -263,28 +272,35 @@ class GlobalController(BaseController):
             self._tell_policy()
         return reply
 
-    # --- taking rights back ------------------------------------------------------------------
+    # --- policy and rights -------------------------------------------------------------------
+
+    def apply_policy(self, policy: Policy, by: str = "") -> Policy:
+        """See `PolicyDesk.apply`."""
+        return self._desk.apply(policy, by)
+
+    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
+        """See `PolicyDesk.pause`."""
+        return self._desk.pause(by=by, reason=reason, region=region)
+
+    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
+        """See `PolicyDesk.resume`."""
+        return self._desk.resume(by=by, region=region)
+
+    @property
+    def probing(self) -> Mapping[str, object]:
+        """Which regions are paused by policy, by whom and why."""
+        policy = self.nib_store.policy() or Policy()
+        return {"paused": pauses_of(policy.regions)}
 
     def withdraw(self, controller_id: str, wanted: ControllerStatus, *, by: str) -> bool:
-        """Revoke, block or unblock (`active`) a controller; tells whether that changed anything.
-
-        It counts at once for REST here, within seconds at the broker, and below with the policy
-        that says so. Raises NotFoundError, InputError.
-        """
-        with self.nib_store.transaction() as tx:
-            changed = put_status(tx, controller_id, wanted, actor=self.controller_id, by=by)
-            if changed is not None:
-                put_into_policy(tx, changed)
-        if changed is None:
-            return False
-        self._tell_withdrawn(changed, by=by)
-        return True
+        """See `PolicyDesk.withdraw`."""
+        return self._desk.withdraw(controller_id, wanted, by=by)
 
     def _in_admission(self, tx: NIBTransaction, record: ControllerRecord) -> None:
         if record.status is not ControllerStatus.ACTIVE:
             put_into_policy(tx, record)
 
-    def _tell_withdrawn(self, record: ControllerRecord, *, by: str = "") -> None:
+    def _tell_withdrawn(self, record: ControllerRecord, by: str = "") -> None:
         self._parenting.children.forget(record.controller_id)
         self._announce(withdrawal_event(record, by))
         self._tell_policy()
@@ -294,77 +310,6 @@ class GlobalController(BaseController):
         self._publish_policy()
         if self._push is not None:
             self._push.wake()
-
-    # --- policy ------------------------------------------------------------------------------
-
-    def apply_policy(self, policy: Policy, by: str = "") -> Policy:
-        """Check, number, keep and publish a policy; the same content again changes nothing.
-
-        A pause in force stays, whatever the file says: only `resume` takes it back. Returns the
-        policy in force. Raises InputError if it is not sound.
-        """
-        pause = Pause(by=by or self.controller_id, since=datetime.now(UTC))
-        return self._put_policy(
-            lambda old: with_withdrawn_kept(old, with_pauses_kept(old, policy, pause)), by
-        )
-
-    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
-        """Stop all probing of a region, or of all; returns which. Raises InputError."""
-        wanted = named_regions(self.nib_store.policy(), region)
-        pause = Pause(by=by, since=datetime.now(UTC), reason=reason)
-        self._put_policy(lambda old: paused(old or Policy(), wanted, pause), by)
-        return wanted
-
-    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
-        """Let a region, or all, be probed again; returns which. Raises InputError.
-
-        What a regional controller, or a local one, paused by itself is for resuming there.
-        """
-        wanted = named_regions(self.nib_store.policy(), region)
-        self._put_policy(lambda old: resumed(old or Policy(), wanted), by)
-        return wanted
-
-    @property
-    def probing(self) -> Mapping[str, object]:
-        """Which regions are paused by policy, by whom and why."""
-        policy = self.nib_store.policy() or Policy()
-        return {"paused": pauses_of(policy.regions)}
-
-    def _put_policy(self, make: Callable[[Policy | None], Policy], by: str) -> Policy:
-        with self.nib_store.transaction() as tx:
-            old = tx.policy()
-            policy = check_policy(make(old))
-            if old is not None and old.regions == policy.regions:
-                return old
-            epoch, version = (old.epoch, old.version + 1) if old else (1, 1)
-            policy = replace(policy, epoch=epoch, version=version)
-            tx.put_policy(policy)
-            tx.append_event(
-                NewEvent(
-                    event_type="POLICY_APPLIED",
-                    subject=f"{epoch}.{version}",
-                    actor=self.controller_id,
-                    at=datetime.now(UTC),
-                    data={"by": by, "changes": list(describe_changes(old, policy))},
-                )
-            )
-        self._tell_of_pauses(old, policy, by)
-        log.info("policy_applied", epoch=epoch, version=version)
-        self._tell_policy()
-        return policy
-
-    def _tell_of_pauses(self, old: Policy | None, new: Policy, by: str) -> None:
-        """Record, and announce, which regions are paused now and which go on."""
-        for region in new.regions:
-            known = old.region(region.region) if old else None
-            if region.is_paused is (known is not None and known.is_paused):
-                continue
-            if region.is_paused:
-                reason = region.pause.reason if region.pause else ""
-                event = self.record("DISCOVERY_PAUSED", region.region, by=by, reason=reason)
-            else:
-                event = self.record("DISCOVERY_RESUMED", region.region, by=by)
-            self._announce(event)
 
     def _push_policy(self) -> None:
         """Send policy over REST to regional controllers that say they have an older one."""
@@ -430,6 +375,7 @@ class GlobalController(BaseController):
 
     def close(self) -> None:
         """Stop pulling streams, loops, servers and connections; idempotent."""
+        self._rights.close()
         self._parenting.streams.close()
         super().close()
 

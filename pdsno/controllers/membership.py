@@ -163,7 +163,7 @@ class Membership:
         )
 
     def _keep(self, result: ValidationResult, *, roots: str | None = None) -> None:
-        """Keep certificates; with `roots`, those of the token, we joined and may be somebody new."""
+        """Keep certificates; with `roots` (the token's) we joined and may be somebody new."""
         if not result.is_approved:
             return
         _, tls, _, _ = self._means

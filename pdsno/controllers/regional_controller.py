@@ -15,10 +15,12 @@ from pdsno.controllers.admission import Admissions
 from pdsno.controllers.base_controller import Options
 from pdsno.controllers.child_calls import ChildCalls
 from pdsno.controllers.context_manager import ContextManager
+from pdsno.controllers.escalating import admission_event, ask_above, refusal_event
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.parenting import Parenting
 from pdsno.controllers.pausing import OwnPause, in_words, pauses_of
+from pdsno.controllers.report_desk import take_report
 from pdsno.controllers.withdrawing import check_may_withdraw, put_status, withdrawal_event
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import (
@@ -39,22 +41,17 @@ from pdsno.domain.messages import (
     MessageType,
     PolicyUpdate,
     Reply,
-    SystemEvent,
     ValidationResult,
 )
 from pdsno.domain.policy import Policy, RegionPolicy, is_inside
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream, may_jump, snapshot_of
+from pdsno.domain.reports import snapshot_of
 from pdsno.identity.exchange import Surroundings
 from pdsno.identity.validator_identity import ValidatorIdentity
-from pdsno.intake.reports import ReportIntake
 from pdsno.policy.withdrawals import changed_by
 from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
-
-_DECISION_S = 6.0
-"""How long the global controller may take: less than an applicant waits for our answer."""
 
 
 class RegionalController(MemberController):
@@ -101,8 +98,7 @@ class RegionalController(MemberController):
     def _require_admissions(self) -> Admissions:
         if not self.is_validated or self.options.key is None:
             raise RefusedError(Refusal.NO_DELEGATION, "this regional controller is not validated")
-        if self._admissions is None:
-            self._admissions = self._build_admissions(self.options.key)
+        self._admissions = self._admissions or self._build_admissions(self.options.key)
         return self._admissions
 
     @property
@@ -146,18 +142,7 @@ class RegionalController(MemberController):
         if parent is None:
             msg = "this regional controller has no parent to ask"
             raise LocalProtocolError(msg)
-        log.info("admission_escalated", cause=request.cause, applicant=request.escalated_for)
-        reply = self.http_client.send(
-            sender_id=self.controller_id,
-            recipient_id=parent.controller_id,
-            message_type=MessageType.VALIDATION_REQUEST,
-            payload=jsonable(request),
-            timeout_s=_DECISION_S,
-            retries=0,
-        )
-        if reply is None:
-            raise RefusedError(Refusal.NOT_ALLOWED, "the global controller does not decide")
-        return read(reply, ValidationResult)
+        return ask_above(self.http_client, parent, self.controller_id, request)
 
     def _regain(self) -> None:
         """Ask for our next certificates now; in vain, the admission says what is missing."""
@@ -168,8 +153,9 @@ class RegionalController(MemberController):
 
     def _queue_admission(self, tx: NIBTransaction, record: ControllerRecord) -> None:
         """Let the global controller know for sure: with the admission, or not at all."""
-        is_active = record.status is ControllerStatus.ACTIVE
-        event = _admission_event(record) if is_active else withdrawal_event(record, "")
+        event = admission_event(record)
+        if record.status is not ControllerStatus.ACTIVE:
+            event = withdrawal_event(record, "")
         tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
 
     def _tell_of_admission(self, record: ControllerRecord) -> None:
@@ -177,16 +163,11 @@ class RegionalController(MemberController):
         self._wake_relay()
         self._listen_to(record)
         topic = topics.events(self.region or "")
-        self._publish(topic, MessageType.SYSTEM_EVENT, _admission_event(record))
+        self._publish(topic, MessageType.SYSTEM_EVENT, admission_event(record))
 
     def _tell_of_refusal(self, applicant: str, reason: str) -> None:
-        event = SystemEvent(
-            event_type="VALIDATION_REFUSED",
-            subject=applicant,
-            at=datetime.now(UTC),
-            data={"reason": reason},
-        )
-        self._publish(topics.events(self.region or ""), MessageType.SYSTEM_EVENT, event)
+        topic = topics.events(self.region or "")
+        self._publish(topic, MessageType.SYSTEM_EVENT, refusal_event(applicant, reason))
 
     # --- taking rights back ------------------------------------------------------------------
 
@@ -227,20 +208,7 @@ class RegionalController(MemberController):
         report = read(message, DiscoveryReport)
         if report.region != self.region:
             raise RefusedError(Refusal.WRONG_REGION, f"{report.region} is not {self.region}")
-        intake = ReportIntake(self.controller_id)
-
-        def apply(tx: NIBTransaction) -> None:
-            summary = intake.apply(tx, message.sender_id, report).summary(report)
-            if is_first_of_stream(tx):
-                summary = as_snapshot(tx, summary)
-            for part in in_parts(summary):
-                tx.enqueue(
-                    MessageType.DISCOVERY_SUMMARY,
-                    jsonable(part),
-                    correlation_id=message.correlation_id,
-                )
-
-        reply = self._parenting.take_in(message, apply, is_snapshot=may_jump(report))
+        reply = take_report(self._parenting, message, report, own_id=self.controller_id)
         self._wake_relay()
         log.info(
             "report_taken_in",
@@ -375,18 +343,14 @@ class RegionalController(MemberController):
             self._tell_of_pause("DISCOVERY_RESUMED", by=by)
         left = self._own_policy()
         if left is not None and left.is_paused:
-            msg = (
-                f"still paused {in_words(left.pause)}: resume region {self.region} on the global "
-                "controller"
-            )
-            raise OperationError(msg)
+            words = f"still paused {in_words(left.pause)}"
+            raise OperationError(f"{words}: resume region {self.region} on the global controller")
         return (self.region or "",)
 
     @property
     def probing(self) -> Mapping[str, object]:
         """Whether our region is paused, by whom and why."""
-        region = self._own_policy()
-        return {"paused": pauses_of((region,) if region else ())}
+        return {"paused": pauses_of(filter(None, [self._own_policy()]))}
 
     def _tell_of_pause(self, event_type: str, **data: str) -> None:
         """Record it, let the global controller hear of it for sure, and tell the region."""
@@ -407,8 +371,7 @@ class RegionalController(MemberController):
             self._listen_to(child)
 
     def _on_mqtt_report(self, message: Message) -> None:
-        """Take in a report; the sender learns of it when it next asks."""
-        self._on_report(message)
+        self._on_report(message)  # the sender learns of it when it next asks
 
     def _listen_to(self, child: ControllerRecord) -> None:
         if self.mqtt_client is not None:
@@ -417,9 +380,8 @@ class RegionalController(MemberController):
 
     def _build_loops(self) -> list[Loop]:
         publish = Loop("policy", self._publish_policy, interval_s=lambda: 60.0)
-        push = Loop(
-            "policy-push", self._push_policy, interval_s=lambda: self.options.status_interval_s
-        )
+        every_s = self.options.status_interval_s
+        push = Loop("policy-push", self._push_policy, interval_s=lambda: every_s)
         self._policy_loops = (publish, push)
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(publish.wake)
@@ -435,16 +397,3 @@ class RegionalController(MemberController):
             self._relay = None
         self._parenting.streams.close()
         super().close()
-
-
-def _admission_event(record: ControllerRecord) -> SystemEvent:
-    return SystemEvent(
-        event_type="CONTROLLER_VALIDATED",
-        subject=record.controller_id,
-        at=record.validated_at,
-        data={
-            "public_key": record.public_key,
-            "hostname": record.hostname,
-            "decided_by": record.decided_by,
-        },
-    )

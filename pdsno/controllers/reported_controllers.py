@@ -49,7 +49,9 @@ def _keep_status(
 ) -> None:
     """Follow a regional controller's decision on one of its own; what we decided stands."""
     record = tx.controller(event.subject)
-    if record is None or record.parent_id != sender.controller_id:
+    if record is None:
+        return  # a snapshot tells of one that never got as far as us
+    if record.parent_id != sender.controller_id:
         detail = f"{event.subject} is not a local controller of {sender.controller_id}"
         raise RefusedError(Refusal.IDENTITY_MISMATCH, detail)
     if record.status is ControllerStatus.REVOKED:
