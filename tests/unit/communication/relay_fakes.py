@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import cast
 
+from pdsno.communication.relay import OutboxRelay
 from pdsno.domain.entities import OutboxRow
-from pdsno.domain.errors import TransientError
+from pdsno.domain.errors import PDSNOError, TransientError
 from pdsno.domain.messages import Message, StreamTail
 from pdsno.domain.ports import NIB
 
@@ -116,3 +117,61 @@ class FakeTransport:
 
 def fail(_row: OutboxRow) -> StreamTail | None:
     raise TransientError("away")
+
+
+class Setting:
+    """A relay between a fake outbox and a fake inbox, by MQTT (no word back) and REST."""
+
+    def __init__(self) -> None:
+        self.outbox = FakeOutbox()
+        self.inbox = FakeInbox()
+        self.clock = Clock()
+        self.mqtt = FakeTransport("mqtt", self.by_mqtt)
+        self.rest = FakeTransport("rest", self.inbox.take)
+        self.confirm: Callable[[], StreamTail | None] = lambda: self.inbox.position(
+            self.outbox.stream_id
+        )
+        self.snapshots = 0
+        self.restarts: list[tuple[int, int]] = []
+        self.relay = self.new_relay()
+
+    def by_mqtt(self, row: OutboxRow) -> None:
+        self.inbox.take(row)
+
+    def ask_parent(self) -> StreamTail | None:
+        return self.confirm()
+
+    def snapshot(self) -> None:
+        self.snapshots += 1
+        self.outbox.add(SNAPSHOT)
+
+    def restart(self, position: StreamTail, began_at: int) -> None:
+        self.restarts.append((position.seq, began_at))
+        self.outbox.stream_id, self.outbox.last = position.stream_id + "b", 0
+        self.outbox.rows.clear()
+        self.outbox.add(SNAPSHOT)
+
+    def restore(self, last: int) -> None:
+        """Put the sender's database back to where this seq was its last, all of it confirmed."""
+        self.outbox.last, self.outbox.rows = last, {}
+        self.relay = self.new_relay(asks_first=True)
+
+    def new_relay(self, *, asks_first: bool = False) -> OutboxRelay:
+        return OutboxRelay(
+            self.outbox.as_nib(),
+            [self.mqtt, self.rest],
+            self.ask_parent,
+            on_snapshot_needed=self.snapshot,
+            on_restart_needed=self.restart,
+            asks_first=asks_first,
+            clock=self.clock,
+        )
+
+    def run(self, seconds: float) -> None:
+        end = self.clock.now + seconds
+        while self.clock.now < end:
+            try:
+                wait_s = self.relay.step()
+            except PDSNOError:
+                wait_s = 1.0
+            self.clock.now += max(wait_s, 0.01)
