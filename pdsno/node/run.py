@@ -49,7 +49,10 @@ class Node:
                 self._serve()
             elif self._settings.api is not None and not self._api_waits(self._settings.api):
                 self._serve_api(self._settings.api)
-            admin = AdminSocket(self._settings.admin_socket, admin_calls(self.controller))
+            admin = AdminSocket(
+                self._settings.admin_socket,
+                admin_calls(self.controller, api_roots=self._api_roots),
+            )
             admin.start()
             self._stack.callback(admin.close)
         except BaseException:
@@ -94,6 +97,13 @@ class Node:
         if is_loopback(api.listen) or tls is None:
             return None
         return tls.server_context(requires_client=False)
+
+    def _api_roots(self) -> str:
+        """Return the roots by which clients check the API: ours, where it shows our certificate."""
+        api, tls = self._settings.api, self.controller.options.tls
+        if api is None or tls is None or not self._api_waits(api) or not tls.has_certificate:
+            return ""
+        return tls.roots_pem
 
     def _info(self) -> ControllerInfo:
         controller = self.controller
