@@ -26,7 +26,7 @@ _CHANCES = 2
 
 
 class GapPuller:
-    """Pulls streams of senders: at a gap, and whenever it is asked to look. Thread-safe.
+    """Pulls streams of senders: at a gap, and those that stand still. Thread-safe.
 
     Of one sender one page at a time, of all at most 4; calls return at once. `take` applies a
     message like one that came by itself: once, and in order.
@@ -44,13 +44,28 @@ class GapPuller:
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._streams: dict[str, str] = {}
+        self._seen: dict[str, StreamTail] = {}
         self._counts: dict[tuple[str, str], Counter[str]] = {}
 
-    def look(self, sender_id: str, stream_id: str | None = None) -> None:
-        """Pull what is missing of a sender, in the background; now, or once more after now."""
+    def look(self, sender_id: str) -> None:
+        """Pull what is missing of a sender, unless its stream moved on since the last look.
+
+        While it moves its own calls come through, and pulling would only bring the same twice.
+        """
+        position = self._position(sender_id)
+        if position is not None and self._seen.get(sender_id) != position:
+            self._seen[sender_id] = position
+            return
+        self._begin(sender_id)
+
+    def fill(self, sender_id: str, stream_id: str) -> None:
+        """Pull what is missing of a stream that has a gap."""
+        self._streams[sender_id] = stream_id
+        self._begin(sender_id)
+
+    def _begin(self, sender_id: str) -> None:
+        """Pull in the background: now, or once more after now."""
         with self._lock:
-            if stream_id is not None:
-                self._streams[sender_id] = stream_id
             if self._is_closed:
                 return
             if sender_id in self._busy:
@@ -91,7 +106,7 @@ class GapPuller:
             wants_more = sender_id in self._again
             self._again.discard(sender_id)
         if wants_more:
-            self.look(sender_id)
+            self._begin(sender_id)
 
     def _pull_all(self, sender_id: str) -> None:
         chances = _CHANCES
@@ -102,6 +117,9 @@ class GapPuller:
             page = self._pull(sender_id, before)
             if page is None:
                 return
+            if before is None:
+                self._meet(sender_id, page.stream_id)
+                return
             self._streams[sender_id] = page.stream_id
             for message in page.messages:
                 self._take_in(message)
@@ -109,6 +127,13 @@ class GapPuller:
             if now is not None and now.seq >= page.tail:
                 return
             chances = _CHANCES if now != before else chances - 1
+
+    def _meet(self, sender_id: str, stream_id: str) -> None:
+        """Note a stream that we had not heard of since we began: it is looked at the next time."""
+        self._streams[sender_id] = stream_id
+        position = self._position(sender_id)
+        if position is not None:
+            self._seen[sender_id] = position
 
     def _position(self, sender_id: str) -> StreamTail | None:
         stream_id = self._streams.get(sender_id)

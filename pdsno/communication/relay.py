@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from pdsno.communication.backoff import Backoff
-from pdsno.communication.relay_outbox import OutboxStream, Restart
+from pdsno.communication.relay_outbox import OutboxStream, Restart, UnheardMark
 from pdsno.communication.relay_state import RelayState, Verdict, judge
 from pdsno.communication.transports import DurableTransport
 from pdsno.domain.entities import OutboxRow
@@ -57,6 +57,7 @@ class OutboxRelay:
         on_snapshot_needed: Callable[[], None],
         on_restart_needed: Restart | None = None,
         asks_first: bool = False,
+        mark: UnheardMark | None = None,
         confirm_after_s: float = 2.0,
         resend_after_s: float = 60.0,
         check_every_s: float = 60.0,
@@ -66,7 +67,10 @@ class OutboxRelay:
         self._transports = tuple(transports)
         self._confirm = confirm
         self.stream = OutboxStream(
-            nib, on_snapshot_needed=on_snapshot_needed, on_restart_needed=on_restart_needed
+            nib,
+            on_snapshot_needed=on_snapshot_needed,
+            on_restart_needed=on_restart_needed,
+            mark=mark,
         )
         self._confirm_after_s = confirm_after_s
         self._resend_after_s = resend_after_s
@@ -184,7 +188,8 @@ class OutboxRelay:
             self._ask_first()
             if self._deliver_rows():
                 self._backoff.reset()
-            return self._settle()
+            wait_s = self._settle()
+            return 0.0 if self._nib.outbox(after_seq=self._sent, limit=1) else wait_s
 
     # --- delivery --------------------------------------------------------------------------
 
@@ -203,12 +208,12 @@ class OutboxRelay:
             self._follow_stream()
 
     def _deliver_rows(self) -> bool:
-        """Hand over what was not yet; True if anything was."""
+        """Hand over what was not yet, until it is time to ask; True if anything was."""
         delivered = False
         while not self._stopping.is_set():
             rows = self._nib.outbox(after_seq=self._sent, limit=_BATCH)
             for row in rows:
-                if self._stopping.is_set():
+                if self._stopping.is_set() or (delivered and self._clock() >= self._due()):
                     return delivered
                 position = self._deliver(row)
                 delivered = True

@@ -5,6 +5,7 @@ Shared by the relay, which hands rows over, and by the source, from which the re
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -19,17 +20,30 @@ Restart = Callable[[StreamTail, int], None]
 """Begins a new stream with a snapshot, in one transaction, unless another began meanwhile.
 
 Told: the receiver's position in the old stream, and the last seq of it that was in the database
-when this process began. Rows behind that are new and go into the new stream, unless the snapshot
-holds what they say.
+when we began and had not heard from the receiver since. Rows behind that are new and go into the
+new stream, unless the snapshot holds what they say.
 """
+
+
+class UnheardMark(Protocol):
+    """Where our stream was when we last began and had not heard from the receiver since.
+
+    Kept outside the database, lest what was queued since a restore passes for what was restored.
+    """
+
+    def load(self) -> StreamTail | None:
+        """Return the mark, if there is one."""
+
+    def save(self, mark: StreamTail | None) -> None:
+        """Set it, or with None remove it."""
 
 
 class OutboxStream:
     """The outbox of one NIB as a stream. Thread-safe.
 
     `on_snapshot_needed` must enqueue a full report before it returns. Made when a process begins:
-    a position beyond what this database can have given out by then tells that it was restored from
-    a backup.
+    a position beyond what this database can have given out by then, or by the `mark` of an earlier
+    process that the receiver has not answered either, tells that it was restored from a backup.
     """
 
     def __init__(
@@ -38,17 +52,36 @@ class OutboxStream:
         *,
         on_snapshot_needed: Callable[[], None],
         on_restart_needed: Restart | None = None,
+        mark: UnheardMark | None = None,
     ) -> None:
         self._nib = nib
         self._on_snapshot_needed = on_snapshot_needed
         self._on_restart_needed = on_restart_needed
         self._lock = threading.RLock()
-        tail = nib.outbox_tail()
-        self._stream_id = tail.stream_id
-        self._began_at = self._given = tail.seq
+        self._mark = mark
+        began = self._begin()
+        self._stream_id = began.stream_id
+        self._began_at = self._given = began.seq
         self._snapshot_after: int | None = None
         self._lost_at: StreamTail | None = None
         self._was_ahead = False
+
+    def _begin(self) -> StreamTail:
+        tail = self._nib.outbox_tail()
+        if self._mark is None:
+            return tail
+        kept = self._mark.load()
+        if kept is not None and kept.stream_id == tail.stream_id and kept.seq < tail.seq:
+            return kept
+        if kept != tail:
+            self._mark.save(tail)
+        return tail
+
+    def _heard(self) -> None:
+        """The receiver knows no more than we gave it: from here on, what we give counts."""
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            mark.save(None)
 
     def look(self) -> Outbox:
         """Return where the stream stands now."""
@@ -77,6 +110,7 @@ class OutboxStream:
         """Let go of rows that the receiver has applied."""
         with self._lock:
             if position.stream_id == self._stream_id:
+                self._heard()
                 self._lost_at = None
                 if self._snapshot_after is not None and position.seq > self._snapshot_after:
                     self._snapshot_after = None
@@ -91,6 +125,7 @@ class OutboxStream:
         What it says once may have been overtaken by what it told by another way meanwhile.
         """
         with self._lock:
+            self._heard()
             was, self._lost_at = self._lost_at, position
             return was is not None and (was.stream_id, was.seq) == (
                 position.stream_id,

@@ -15,7 +15,7 @@ from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.membership import Membership
 from pdsno.controllers.parent_link import ParentLink
-from pdsno.controllers.stream_restart import restart_stream
+from pdsno.controllers.stream_restart import KeptMark, restart_stream
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
 from pdsno.domain.errors import InputError, Refusal, RefusedError, TransientError
 from pdsno.domain.identifiers import Role
@@ -196,6 +196,7 @@ class MemberController(BaseController):
             on_snapshot_needed=self._queue_snapshot,
             on_restart_needed=self._restart_stream,
             asks_first=self.options.parent is not None,
+            mark=KeptMark(self.context_manager) if self.options.parent else None,
         )
         relay.start()
         return relay

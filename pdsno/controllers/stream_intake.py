@@ -33,7 +33,7 @@ class StreamIntake:
         self._puller = GapPuller(pull, take, self._nib.applied_seq)
 
     def look(self, sender_id: str) -> None:
-        """See in the background whether something of a sender is missing."""
+        """See in the background whether something is missing of a sender that stands still."""
         if self._puller is not None:
             self._puller.look(sender_id)
 
@@ -61,7 +61,7 @@ class StreamIntake:
                 applied_seq=tail.seq,
             )
         if intake is Intake.GAP and self._puller is not None:
-            self._puller.look(*key)
+            self._puller.fill(*key)
         return self._with_gap(message.sender_id, tail)
 
     def position(self, sender_id: str, stream_id: str) -> StreamTail:

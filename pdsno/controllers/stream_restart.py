@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from pdsno.controllers.context_manager import ContextManager
 from pdsno.domain.entities import NewEvent, OutboxRow
 from pdsno.domain.messages import MessageType, StreamTail
 from pdsno.domain.ports import NIB, NIBReader, NIBTransaction
@@ -13,6 +14,26 @@ from pdsno.domain.reports import is_first_of_stream
 log = structlog.get_logger()
 
 _ROWS = 500
+_MARK = "unheard_since"
+
+
+class KeptMark:
+    """Where a stream was when we began, in the controller's own small state (`UnheardMark`)."""
+
+    def __init__(self, context: ContextManager) -> None:
+        self._context = context
+
+    def load(self) -> StreamTail | None:
+        """Return the mark, if there is one."""
+        kept = self._context.get(_MARK)
+        if kept is None:
+            return None
+        return StreamTail(stream_id=str(kept["stream_id"]), seq=int(kept["seq"]))
+
+    def save(self, mark: StreamTail | None) -> None:
+        """Set it, or with None remove it."""
+        value = None if mark is None else {"stream_id": mark.stream_id, "seq": mark.seq}
+        self._context.update(**{_MARK: value})
 
 
 def restart_stream(

@@ -119,6 +119,23 @@ def fail(_row: OutboxRow) -> StreamTail | None:
     raise TransientError("away")
 
 
+class Killed(BaseException):
+    """The sender's process ends here."""
+
+
+class FakeMark:
+    """A mark that outlives a process."""
+
+    def __init__(self) -> None:
+        self.kept: StreamTail | None = None
+
+    def load(self) -> StreamTail | None:
+        return self.kept
+
+    def save(self, mark: StreamTail | None) -> None:
+        self.kept = mark
+
+
 class Setting:
     """A relay between a fake outbox and a fake inbox, by MQTT (no word back) and REST."""
 
@@ -133,6 +150,7 @@ class Setting:
         )
         self.snapshots = 0
         self.restarts: list[tuple[int, int]] = []
+        self.mark = FakeMark()
         self.relay = self.new_relay()
 
     def by_mqtt(self, row: OutboxRow) -> None:
@@ -164,6 +182,7 @@ class Setting:
             on_snapshot_needed=self.snapshot,
             on_restart_needed=self.restart,
             asks_first=asks_first,
+            mark=self.mark if asks_first else None,
             clock=self.clock,
         )
 
@@ -172,6 +191,6 @@ class Setting:
         while self.clock.now < end:
             try:
                 wait_s = self.relay.step()
-            except PDSNOError:
+            except (PDSNOError, Killed):
                 wait_s = 1.0
             self.clock.now += max(wait_s, 0.01)

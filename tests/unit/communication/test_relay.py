@@ -9,7 +9,7 @@ from pdsno.communication.relay_state import Outbox, RelayState, Verdict, judge
 from pdsno.domain.entities import OutboxRow
 from pdsno.domain.errors import Refusal, RefusedError, TransientError
 from pdsno.domain.messages import StreamTail
-from tests.unit.communication.relay_fakes import Setting, fail
+from tests.unit.communication.relay_fakes import Killed, Setting, fail
 
 
 @pytest.fixture
@@ -271,8 +271,9 @@ class Chaos(Setting):
         if fate == 3:
             self.inbox.take(row)
         if fate == 7:
-            self.relay = self.new_relay()  # the sender was killed here
-        if fate in (4, 5, 7):
+            self.relay = self.new_relay()
+            raise Killed
+        if fate in (4, 5):
             raise TransientError("no acknowledgement")
 
     def by_rest(self, row: OutboxRow) -> StreamTail | None:

@@ -58,6 +58,25 @@ def test_what_a_restored_sender_asks_first_keeps_new_messages_from_old_numbers(
     assert world.relay.state() is RelayState.CONFIRMED
 
 
+def test_a_restored_sender_that_is_restarted_before_the_receiver_is_reached_is_found_out(
+    world: Setting,
+) -> None:
+    for _ in range(5):
+        world.outbox.add()
+    world.run(3)
+    world.confirm, confirm = _unreachable, world.confirm
+    world.restore(last=2)
+    for _ in range(10):
+        world.outbox.add()
+        world.relay = world.new_relay(asks_first=True)
+        world.run(1)
+    world.confirm = confirm
+    world.run(40)
+    assert world.restarts == [(5, 2)]
+    assert world.mark.kept is None
+    assert world.inbox.applied == {"s1": 5, "s1b": 1}
+
+
 def test_a_restored_sender_with_nothing_new_is_told_by_the_answer_to_its_status(
     world: Setting,
 ) -> None:

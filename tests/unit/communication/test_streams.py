@@ -113,9 +113,10 @@ class Pulled:
         return self.inbox.applied.get(stream_id, 0)
 
     def look(self) -> None:
-        before = len(self.asked)
-        self.puller.look(SENDER)
-        wait_until(lambda: len(self.asked) > before and self.puller.is_idle, "the pull")
+        """Look until the sender was asked: the first look only learns how its stream stands."""
+        for _ in range(3):
+            self.puller.look(SENDER)
+            wait_until(lambda: self.puller.is_idle, "the pull")
 
 
 @pytest.fixture
@@ -197,6 +198,26 @@ def test_a_receiver_ahead_of_a_restored_sender_gets_a_new_stream(world: Pulled) 
     world.look()
     assert not world.outbox.rows
     assert len(world.restarts) == 1
+
+
+def test_a_stream_that_moves_by_itself_is_not_pulled(world: Pulled) -> None:
+    world.look()
+    asked = len(world.asked)
+    for _ in range(5):
+        world.inbox.take(world.outbox.add())
+        world.puller.look(SENDER)
+        wait_until(lambda: world.puller.is_idle, "the look")
+    assert len(world.asked) == asked
+    world.look()
+    assert len(world.asked) > asked
+
+
+def test_a_gap_is_filled_at_once(world: Pulled) -> None:
+    for _ in range(3):
+        world.outbox.add()
+    world.puller.fill(SENDER, "s1")
+    wait_until(lambda: world.puller.is_idle, "the pull")
+    assert world.inbox.log == [1, 2, 3]
 
 
 def test_a_sender_that_is_away_is_asked_again_the_next_time(world: Pulled) -> None:
