@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -17,7 +18,8 @@ from pdsno import __version__
 from pdsno.communication.codec import MessageJournal, size_limit
 from pdsno.communication.embedding import choose_credentials, require_loopback
 from pdsno.communication.problems import Problem, problem_of
-from pdsno.communication.rate_limit import Flood, SourceLimiter
+from pdsno.communication.rate_limit import Flood
+from pdsno.communication.rest_joins import JoinLimits
 from pdsno.communication.rest_messages import (
     MESSAGE_MEDIA_TYPE,
     Answer,
@@ -29,7 +31,7 @@ from pdsno.communication.rest_protocol import ConnectionLimits
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.communication.rest_selftest import prove_peers_arrive
 from pdsno.communication.streams import StreamSource, answer_pull
-from pdsno.domain.errors import PDSNOError, Refusal
+from pdsno.domain.errors import PDSNOError
 from pdsno.domain.identifiers import check_controller_id
 from pdsno.domain.messages import Handler, MessageType
 from pdsno.domain.peers import Channel
@@ -40,7 +42,6 @@ log = structlog.get_logger()
 _WORKERS = 16
 _JOINS_PER_MINUTE = 5
 _JOINER_CONNECTIONS = 20
-_JOINER_TYPES = (MessageType.VALIDATION_REQUEST, MessageType.CHALLENGE_RESPONSE)
 _PEM = "application/pem-certificate-chain"
 _Seq: TypeAlias = Annotated[int, Query(ge=0, le=2**53)]
 _Name: TypeAlias = Annotated[str | None, Query(max_length=64)]
@@ -116,8 +117,8 @@ class ControllerRESTServer:
         self._desk = MessageDesk(credentials, self._gate, journal)
         self._info = info or {}
         self._trust = trust
-        self._on_flood = on_flood
-        self._limiters = self._build_limiters(validation_limit)
+        per_minute = _JOINS_PER_MINUTE if self._is_join_listener else None
+        self._limits = JoinLimits(validation_limit or per_minute, on_flood, lambda: self._pool)
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = self._new_pool()
         self._lock = threading.Lock()
@@ -231,6 +232,7 @@ class ControllerRESTServer:
         if self._trust is not None:
             app.add_api_route("/trust", self._show_trust, methods=["GET"], response_model=None)
         app.add_exception_handler(HTTPException, _http_problem)
+        app.add_exception_handler(RequestValidationError, _bad_parameter)
         return app
 
     async def _health(self) -> Response:
@@ -301,19 +303,7 @@ class ControllerRESTServer:
         if not _is_message(request):
             detail = f"a message is {MESSAGE_MEDIA_TYPE}, without Content-Encoding"
             return problem_answer(Problem(status=415, detail=detail), is_last=True)
-        limiter = self._limiters.get(message_type)
-        if limiter is None:
-            return None
-        wait_s = limiter.admit(request.client.host if request.client else "")
-        if wait_s is None:
-            return None
-        problem = Problem(
-            status=429,
-            detail="too many validation messages from your address",
-            reason=Refusal.RATE_LIMITED.value,
-            retry_after_s=wait_s,
-        )
-        return problem_answer(problem)
+        return self._limits.refusal(message_type, request.client.host if request.client else "")
 
     async def _taken(self, message_type: MessageType, request: Request) -> Answer:
         pool = self._pool
@@ -331,34 +321,6 @@ class ControllerRESTServer:
         return await loop.run_in_executor(
             pool, self._desk.answer, self.controller_id, message_type, request.scope, raw
         )
-
-    # --- floods ------------------------------------------------------------------------------
-
-    def _build_limiters(self, per_minute: int | None) -> Mapping[MessageType, SourceLimiter]:
-        if per_minute is None and self._is_join_listener:
-            per_minute = _JOINS_PER_MINUTE
-        if per_minute is None:
-            return {}
-        return {
-            kind: SourceLimiter(per_minute, on_flood=self._tell_flood) for kind in _JOINER_TYPES
-        }
-
-    def _tell_flood(self, flood: Flood) -> None:
-        log.warning(
-            "validation_flood",
-            controller_id=self.controller_id,
-            source=flood.source,
-            refused=flood.refused,
-        )
-        pool = self._pool
-        if self._on_flood is not None and pool is not None:
-            pool.submit(self._report_flood, self._on_flood, flood)
-
-    def _report_flood(self, on_flood: Callable[[Flood], None], flood: Flood) -> None:
-        try:
-            on_flood(flood)
-        except Exception:
-            log.exception("validation_flood_not_recorded", source=flood.source)
 
 
 def _is_message(request: Request) -> bool:
@@ -397,3 +359,7 @@ async def _http_problem(_request: Request, error: Exception) -> Response:
     return _response(
         problem_answer(Problem(status=status, detail=detail.get(status, "see the status")))
     )
+
+
+async def _bad_parameter(_request: Request, _error: Exception) -> Response:
+    return _response(problem_answer(Problem(status=422, detail="a parameter is not acceptable")))
