@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import cache, wraps
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,12 +106,33 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
 
 
 def default_api() -> str:
-    """Return the URL that is asked if none is named: of a running demo, else the usual one."""
+    """Return the URL that is asked if none is named.
+
+    That of the controller on this machine, else of the demo or site that keeps its token here,
+    else the usual one.
+    """
+    own = _api_of_this_host()
+    if own:
+        return own
     try:
         kept = _kept()
     except (InputError, OperationError):
         return DEFAULT_API  # whoever needs the file is told what is wrong with it
     return next((url for url, entry in kept.items() if entry.get("default")), DEFAULT_API)
+
+
+@cache
+def _api_of_this_host() -> str:
+    """Return where the controller on this machine serves its API, if its administrator asks."""
+    from pdsno.cli.admin_client import AdminClient, default_socket
+
+    socket_path = default_socket()
+    if not socket_path.is_socket():
+        return ""
+    try:
+        return str(AdminClient(socket_path).get("/status").get("api") or "")
+    except (InputError, OperationError):
+        return ""  # not an administrator
 
 
 def checked_url(url: str) -> str:
@@ -264,7 +285,7 @@ def _of_this_host(url: str) -> tuple[str | None, str]:
     from pdsno.cli.admin_client import AdminClient, default_socket
 
     socket_path = default_socket()
-    if not _is_loopback(url) or not socket_path.is_socket():
+    if url != _api_of_this_host():
         return None, ""
     body = {"name": f"cli-{secrets.token_hex(4)}", "role": "admin", "ttl_s": _OWN_S}
     try:

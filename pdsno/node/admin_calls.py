@@ -26,14 +26,18 @@ _MOST_CHARACTERS = 200
 
 
 def admin_calls(
-    controller: BaseController, *, api_roots: Callable[[], str] = lambda: ""
+    controller: BaseController,
+    *,
+    api_roots: Callable[[], str] = lambda: "",
+    api_url: Callable[[], str] = lambda: "",
 ) -> dict[str, AdminCall]:
     """Return the calls that this controller's admin socket serves.
 
-    `api_roots` gives the roots (PEM) by which its API's certificate is verified, if it is ours.
+    `api_roots` gives the roots (PEM) by which its API's certificate is verified, if it is ours;
+    `api_url` where the API is served, empty while it is not.
     """
     calls: dict[str, AdminCall] = {
-        "GET /status": lambda _: _status(controller),
+        "GET /status": lambda _: {**_status(controller), "api": api_url() or None},
         "GET /policy": lambda _: controller.nib_store.policy(),
     }
     if isinstance(controller, GlobalController | RegionalController):
@@ -84,7 +88,7 @@ def _region(body: Mapping[str, Any]) -> str | None:
     return _text(body, "region") or None
 
 
-def _status(controller: BaseController) -> object:
+def _status(controller: BaseController) -> Mapping[str, object]:
     probing: Mapping[str, object] = {}
     if isinstance(controller, GlobalController | RegionalController | LocalController):
         probing = controller.probing

@@ -38,7 +38,7 @@ class Node:
         self._stop = threading.Event()
         self._stack = ExitStack()
         self._joining: threading.Thread | None = None
-        self._is_api_served = False
+        self._api_url = ""
 
     def start(self) -> None:
         """Listen everywhere, then join if need be and serve. Raises OperationError, InputError."""
@@ -51,7 +51,9 @@ class Node:
                 self._serve_api(self._settings.api)
             admin = AdminSocket(
                 self._settings.admin_socket,
-                admin_calls(self.controller, api_roots=self._api_roots),
+                admin_calls(
+                    self.controller, api_roots=self._api_roots, api_url=lambda: self._api_url
+                ),
             )
             admin.start()
             self._stack.callback(admin.close)
@@ -71,7 +73,7 @@ class Node:
         """Listen for other controllers and for operators. Raises OperationError, InputError."""
         if self.controller.rest_server is not None:
             self.controller.start_rest_server_background()
-        if self._settings.api is not None and not self._is_api_served:
+        if self._settings.api is not None and not self._api_url:
             self._serve_api(self._settings.api)
 
     def _serve_api(self, api: ApiSettings) -> None:
@@ -80,10 +82,10 @@ class Node:
         app = create_app(self.controller.nib_store, controller=self._info, host_names=api.names)
         server = RestRunner(app, host=api.listen, port=api.port, tls_context=context)
         server.start()
-        self._is_api_served = True
+        host = f"[{api.listen}]" if ":" in api.listen else api.listen
+        self._api_url = f"{'https' if context else 'http'}://{host}:{server.port}"
         self._stack.callback(server.stop)
-        scheme = "https" if context else "http"
-        log.info("api_serves", url=f"{scheme}://{api.listen}:{server.port}/api/v1/devices")
+        log.info("api_serves", url=f"{self._api_url}/api/v1/devices")
 
     def _api_waits(self, api: ApiSettings) -> bool:
         """Whether the API shows a certificate of ours that we do not have yet."""
