@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pdsno.identity.pki.vault import AuthorityVault
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_SERVICE_STATE = Path("/var/lib/pdsno")
 _COLUMNS = ("kind", "subject", "not_after", "status", "renewed_by", "sha256")
 
 
@@ -26,9 +27,16 @@ def state_options(command: _Command) -> _Command:
 
 
 def state_directory(settings: Path | None, state_dir: Path | None) -> Path:
-    """Return the directory that is meant. Raises InputError unless exactly one way names it."""
-    if (settings is None) == (state_dir is None):
+    """Return the directory that is meant, by default a system service's.
+
+    Raises InputError if two ways name it, or none does and there is no service's.
+    """
+    if settings is not None and state_dir is not None:
         raise InputError("name the controller with either --settings FILE or --state-dir DIR")
+    if settings is None and state_dir is None:
+        if not _SERVICE_STATE.is_dir():
+            raise InputError("name the controller with --settings FILE or --state-dir DIR")
+        return _SERVICE_STATE
     if settings is not None:
         from pdsno.settings import load_settings
 
