@@ -19,10 +19,21 @@ class _NamedContext:
         self._server_name = server_name
 
     def wrap_socket(self, sock: Any, *, server_hostname: str = "", **options: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's
-        """Return the socket in TLS, by the certificate that we have now."""
+        """Return the socket in TLS, by the certificate that we have now.
+
+        The handshake is made here, and not left to the library, which would not close the socket
+        when it fails.
+        """
         del server_hostname
+        options["do_handshake_on_connect"] = False
         context = self._tls.client_context()
-        return context.wrap_socket(sock, server_hostname=self._server_name, **options)
+        secured = context.wrap_socket(sock, server_hostname=self._server_name, **options)
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
 
 
 def named_context(tls: TransportSecurity, server_name: str) -> ssl.SSLContext:
