@@ -1,17 +1,19 @@
 """`pdsno broker run` as a process has it: joining, rights as they change, renewal, revocation."""
 
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pdsno.controllers.base_controller import BrokerIdentity, Options
-from pdsno.controllers.broker_rights import RightsDesk
 from pdsno.controllers.global_controller import GlobalController
 from pdsno.controllers.local_controller import LocalController
 from pdsno.controllers.parent_link import Parent
@@ -24,6 +26,7 @@ from pdsno.domain.messages import MessageType
 from pdsno.identity.pki.authority import Lifetimes
 from pdsno.node.broker_agent import BrokerAgent
 from pdsno.settings import BrokerNodeSettings, ParentSettings
+from tests.acceptance.support import environment, pdsno, pdsno_argv
 from tests.integration.broker_rig import free_port, open_directory
 from tests.integration.tiers import Tiers, policy, url_of
 from tests.integration.waiting import holds_for, wait_until
@@ -109,7 +112,9 @@ def may_publish(lc: LocalController, topic: str | None = None) -> bool:
     assert lc.mqtt_client is not None
     try:
         lc.mqtt_client.publish(
-            topic or topics.status(lc.controller_id), MessageType.STATUS, {"state": "online"}
+            topic or topics.status(lc.controller_id),
+            MessageType.STATUS,
+            {"state": "online", "role": "local"},
         )
     except RefusedError:
         return False
@@ -125,7 +130,6 @@ def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
             folder=tmp_path, stack=stack, broker_port=port, lifetimes=lifetimes, check_s=0.2
         )
         gc = tiers.gc()
-        stack.callback(hooked(gc).close)
         gc.apply_policy(policy("zone-A"))
         settings = BrokerNodeSettings(
             port=port,
@@ -207,22 +211,22 @@ def test_a_broker_that_is_blocked_stops_serving_until_it_is_unblocked(site: Site
     wait_until(lambda: running.pid, "mosquitto", timeout_s=10)
 
 
-@pytest.mark.parametrize("site", [Lifetimes(leaf=timedelta(seconds=8))], indirect=True)
+@pytest.mark.parametrize("site", [Lifetimes(leaf=timedelta(seconds=20))], indirect=True)
 def test_certificates_are_renewed_while_sessions_go_on(site: Site) -> None:
     running = site.joined_broker()
     pid = running.pid
     _, lc = site.connected()
-    tls = site.tiers.tls("lc-zone-A")
-    seen = {tls.certificate_sha256}
-    broker_seen = set()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        seen.add(tls.certificate_sha256)
-        broker_seen.add(running.agent.controller.options.tls.certificate_sha256)  # type: ignore[union-attr]
+    places = (site.tiers.tls("lc-zone-A"), running.agent.controller.options.tls)
+    seen: list[set[str]] = [set(), set()]
+
+    def are_renewed() -> bool:
+        for tls, digests in zip(places, seen, strict=True):
+            assert tls is not None
+            digests.add(tls.certificate_sha256)
         assert may_publish(lc)
-        time.sleep(0.1)
-    assert len(seen) > 2
-    assert len(broker_seen) > 2
+        return all(len(digests) > 2 for digests in seen)
+
+    wait_until(are_renewed, "two renewals of each", 60)
     assert (running.pid, running.agent.mosquitto.restarts) == (pid, 0)
 
 
@@ -243,9 +247,75 @@ def test_the_secrets_of_the_agent_are_not_mosquitto_s_to_read(site: Site) -> Non
         assert oct(path.stat().st_mode & 0o077) == "0o0", path
 
 
-def hooked(gc: GlobalController) -> RightsDesk:
-    """Let a global controller answer brokers."""
-    desk, plain = RightsDesk(gc.nib_store), gc._parenting.on_status
-    assert gc.rest_server is not None
-    gc.rest_server.register_handler(MessageType.STATUS, lambda m: desk.answer(m, plain(m)))
-    return desk
+# --- as a process ----------------------------------------------------------------------------
+
+
+@contextmanager
+def broker_process(site: Site) -> Iterator["subprocess.Popen[str]"]:
+    """Run `pdsno broker run`; ends it, however the test goes."""
+    settings_file = site.tiers.folder / "broker.yml"
+    settings_file.write_text(
+        yaml.safe_dump(site.settings.model_dump(mode="json", exclude_none=True))
+    )
+    command = pdsno_argv("broker", "run", "--settings", str(settings_file))
+    with subprocess.Popen(command, env=environment(), text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def serves(site: Site) -> bool:
+    """Tell whether something accepts on the broker's port."""
+    try:
+        with socket.create_connection(("127.0.0.1", site.settings.number), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def test_killed_the_agent_takes_mosquitto_with_it_and_starts_again_with_its_rights(
+    site: Site,
+) -> None:
+    site.hand_over_token()
+    with broker_process(site) as process:
+        wait_until(lambda: serves(site), "the broker", 60)
+        _, lc = site.connected()
+        site.gc.close()
+        process.kill()
+        wait_until(lambda: not serves(site), "mosquitto's end")
+    with broker_process(site):
+        wait_until(lambda: lc.mqtt_client and lc.mqtt_client.is_connected, "the LC", 60)
+        assert may_publish(lc)
+        assert not may_publish(lc, topics.policy("zone-A"))
+
+
+def test_asked_to_end_it_ends_soon_though_an_answer_is_still_to_come(site: Site) -> None:
+    site.hand_over_token()
+    with broker_process(site) as process:
+        wait_until(lambda: serves(site), "the broker", 60)
+        wait_until(lambda: _state_of(site) == "online", "its first word")
+        process.terminate()
+        assert process.wait(10) == 0
+    assert not serves(site)
+
+
+def _state_of(site: Site) -> str:
+    record = site.gc.nib_store.controller(BROKER)
+    return record.state if record is not None else ""
+
+
+@pytest.mark.parametrize("has_parent", [True, False])
+def test_the_configuration_is_printed_without_starting_anything(
+    site: Site, has_parent: bool
+) -> None:
+    settings = site.settings.model_dump(mode="json", exclude_none=True)
+    if not has_parent:
+        del settings["parent"]
+    file = site.tiers.folder / "broker.yml"
+    file.write_text(yaml.safe_dump(settings))
+    done = pdsno("broker", "config", "--settings", str(file))
+    assert done.returncode == 0, done.stderr
+    assert ("require_certificate true" in done.stdout) is has_parent
+    assert ("allow_anonymous true" in done.stdout) is not has_parent
+    assert not site.settings.state_dir.exists()
