@@ -12,7 +12,7 @@ GLOBAL = "role: global\n"
 LOCAL = """\
 role: local
 region: zone-A
-parent: {id: regional_cntl_zone-A_1, url: "http://127.0.0.1:8002"}
+parent: {id: regional_cntl_zone-A_1, url: "https://127.0.0.1:8002"}
 """
 
 
@@ -49,7 +49,10 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GLOBAL + "colour: blue\n", "`colour`"),
         (GLOBAL + "rest_port: 0\n", "`rest_port`"),
         (GLOBAL + "role: local\n", "stands twice"),
-        (GLOBAL + "listen: 10.0.0.1\n", "plain_transport"),
+        (GLOBAL + "broker: {host: 10.0.0.1}\n", "`id: broker_cntl_global_1`"),
+        (GLOBAL + "plain_transport: true\n", "is no setting"),
+        (GLOBAL + "api: {certificate: api.pem}\n", "give both files, or neither"),
+        (LOCAL.replace("https:", "http:"), "write it as https://192.0.2.1:8001"),
         (GLOBAL + "controller_id: a/b\n", "controller ID"),
         ("- a\n", "must be a mapping"),
         ("role: [\n", "line 2"),
@@ -69,8 +72,58 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.yml")
 
 
-def test_a_broker_off_loopback_needs_the_same_switch(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="plain_transport"):
+def test_relative_paths_of_the_api_s_certificate_are_relative_to_the_file(tmp_path: Path) -> None:
+    text = GLOBAL + "api: {certificate: api.pem, key: /etc/ssl/api.key}\n"
+    settings = load_settings(written(tmp_path, text))
+    assert settings.api is not None
+    assert settings.api.certificate == tmp_path / "api.pem"
+    assert settings.api.key == Path("/etc/ssl/api.key")
+
+
+@pytest.mark.parametrize(
+    ("parent", "joining"),
+    [
+        ('url: "https://192.0.2.1:8001"', "https://192.0.2.1:8011"),
+        ('url: "https://[2001:db8::1]:8001"', "https://[2001:db8::1]:8011"),
+        ('url: "https://gc.example"', "https://gc.example:453"),
+        ('url: "https://192.0.2.1:65530"', "https://192.0.2.1:65520"),
+        ('url: "https://a:8001", join_url: "https://b:9001"', "https://b:9001"),
+    ],
+)
+def test_the_parent_admits_ten_ports_further_up_or_where_it_is_said_to(
+    tmp_path: Path, parent: str, joining: str
+) -> None:
+    text = f"role: regional\nregion: zone-A\nparent: {{id: global_cntl_1, {parent}}}\n"
+    settings = load_settings(written(tmp_path, text))
+    assert settings.parent is not None
+    assert settings.parent.joining == joining
+    assert settings.joining_port == 8012
+
+
+def test_a_broker_with_a_certificate_is_spoken_to_over_tls(tmp_path: Path) -> None:
+    text = GLOBAL + "broker: {host: 10.0.0.1, id: broker_cntl_global_1}\n"
+    settings = load_settings(written(tmp_path, text))
+    assert settings.broker is not None
+    assert settings.broker.number == 8883
+    plain = load_settings(written(tmp_path, GLOBAL + "broker: {host: 127.0.0.1}\n"))
+    assert plain.broker is not None
+    assert plain.broker.number == 1883
+
+
+def test_a_broker_off_loopback_needs_somebody_who_admits_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"`parent: \{id, url\}` and `join_token_file`"):
         load_broker_settings(written(tmp_path, "listen: 10.0.0.1\n"))
-    text = "listen: 10.0.0.1\nplain_transport: true\nstate_dir: here\n"
-    assert load_broker_settings(written(tmp_path, text)).state_dir == tmp_path / "here"
+    text = (
+        'listen: 10.0.0.1\nparent: {id: global_cntl_1, url: "https://10.0.0.2:8001"}\n'
+        "state_dir: here\njoin_token_file: token\n"
+    )
+    settings = load_broker_settings(written(tmp_path, text))
+    assert settings.state_dir == tmp_path / "here"
+    assert settings.join_token_file == tmp_path / "token"
+    assert settings.number == 8883
+    assert load_broker_settings(written(tmp_path, "")).number == 1883
+
+
+def test_a_bridge_needs_somebody_who_admits_the_broker(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`bridge` needs `parent`"):
+        load_broker_settings(written(tmp_path, "bridge: {host: 127.0.0.1}\n"))
