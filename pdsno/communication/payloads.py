@@ -1,5 +1,6 @@
 """From the payload of a message to the dataclass of its type."""
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -12,6 +13,9 @@ T = TypeVar("T")
 
 # JSON has types for these: text is no number, and a number no truth value.
 _STRICT = frozenset({"int", "float", "bool", "str"})
+
+# Beyond these a time has no form in every other zone.
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 # Filled once per payload type: building a validator takes milliseconds.
 _VALIDATORS: dict[Any, SchemaValidator] = {}
@@ -55,5 +59,5 @@ def _tightened(schema: Any) -> Any:  # noqa: ANN401 - pydantic's schemas are nes
     if copy.get("type") in _STRICT:
         copy["strict"] = True
     elif copy.get("type") == "datetime":
-        copy["tz_constraint"] = "aware"
+        copy.update(tz_constraint="aware", ge=_FIRST, le=_LAST)
     return copy

@@ -282,8 +282,14 @@ def _check_local(local: LocalPolicy) -> None:
 
 
 def is_inside(subnet: str, prefixes: Iterable[str]) -> bool:
-    """Tell whether every address of `subnet` is in one of the prefixes or in several together."""
-    wanted = ipaddress.ip_network(subnet)
+    """Tell whether every address of `subnet` is in one of the prefixes or in several together.
+
+    Raises InputError if `subnet` is none.
+    """
+    try:
+        wanted = ipaddress.ip_network(subnet)
+    except ValueError as error:
+        raise InputError(f"{subnet!r} is no subnet: ADDRESS/LENGTH without host bits") from error
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     if isinstance(wanted, ipaddress.IPv4Network):
         v4 = [net for net in networks if isinstance(net, ipaddress.IPv4Network)]
