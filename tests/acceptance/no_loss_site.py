@@ -26,6 +26,7 @@ from tests.acceptance.support import REPOSITORY, environment, passable_folder, p
 
 REGION = "zone-A"
 GC, RC, LC = "global_cntl_1", f"regional_cntl_{REGION}_1", f"local_cntl_{REGION}_1"
+BROKER = "broker_cntl_global_1"
 _POLICY = {"regions": [{"region": REGION, "prefixes": ["10.99.0.0/24"]}]}
 _START_S = 90
 
@@ -73,6 +74,11 @@ class Part:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def hand_token(self, token: str) -> None:
+        descriptor = os.open(self.folder / "token", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token)
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
@@ -123,15 +129,15 @@ class Controller(Part):
             return bool(self.status())
         return False
 
+    def is_on_mqtt(self) -> bool:
+        with suppress(PDSNOError):
+            return bool(self.status()["mqtt_connected"])
+        return False
+
     def is_validated(self) -> bool:
         with suppress(PDSNOError):
             return bool(self.status()["is_validated"])
         return False
-
-    def hand_token(self, token: str) -> None:
-        descriptor = os.open(self.folder / "token", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
 
     def back_up(self, to: Path) -> None:
         """Copy the database as an operator does: with SQLite's own means, while it is in use."""
@@ -165,11 +171,16 @@ class Controller(Part):
 
 
 class Broker(Part):
-    """`pdsno broker run`, which starts mosquitto again when it dies."""
+    """`pdsno broker run`, which joins, keeps rights, and starts mosquitto again when it dies."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, parent: Mapping[str, str]) -> None:
         super().__init__(folder, "broker", [])
-        settings = {"port": port, "state_dir": "state"}
+        settings = {
+            "port": port,
+            "state_dir": "state",
+            "parent": dict(parent),
+            "join_token_file": "token",
+        }
         path = self.folder / "settings.yml"
         path.write_text(yaml.safe_dump(settings))
         self._port = port
@@ -207,8 +218,9 @@ class Site:
         ports = iter(free_ports(9))
         gc, gc_join, rc, rc_join, lc, mqtt, link_rc, link_join, link_mqtt = ports
         self.listens = {"local": lc}
-        self.broker = Broker(folder, mqtt)
-        here = {"broker": {"host": "127.0.0.1", "port": mqtt}}
+        above = {"id": GC, "url": url(gc), "join_url": url(gc_join)}
+        self.broker = Broker(folder, mqtt, above)
+        here = {"broker": {"host": "127.0.0.1", "port": mqtt, "id": BROKER}}
         self.gc = Controller(
             folder,
             "global",
@@ -222,7 +234,7 @@ class Site:
                 "rest_port": rc,
                 "join_port": rc_join,
                 "url": url(rc),
-                "parent": {"id": GC, "url": url(gc), "join_url": url(gc_join)},
+                "parent": above,
                 **here,
             },
         )
@@ -234,7 +246,7 @@ class Site:
                 "rest_port": lc,
                 "url": url(lc) if has_url else None,
                 "parent": {"id": RC, "url": url(link_rc), "join_url": url(link_join)},
-                "broker": {"host": "127.0.0.1", "port": link_mqtt},
+                "broker": {"host": "127.0.0.1", "port": link_mqtt, "id": BROKER},
             },
         )
         ways = {link_rc: rc, link_join: rc_join, link_mqtt: mqtt}
@@ -256,16 +268,21 @@ class Site:
         """Start all; returns once the controllers are validated."""
         for part in self.parts:
             part.launch()
-        for part in self.parts:
+        for part in (self.link, *self.controllers):
             until(part.is_serving, f"{part.name} to serve", _START_S)
         self.gc.admin.post("/policy", _POLICY)
-        self._admit(self.gc, self.rc, "regional")
-        self._admit(self.rc, self.lc, "local")
+        self.broker.hand_token(self._token(self.gc, "broker", None))
+        self.rc.hand_token(self._token(self.gc, "regional", REGION))
+        until(self.rc.is_validated, "the regional controller to be validated", _START_S)
+        self.lc.hand_token(self._token(self.rc, "local", REGION))
+        until(self.lc.is_validated, "the local controller to be validated", _START_S)
+        until(self.broker.is_serving, "the broker to serve", _START_S)
+        for controller in self.controllers:
+            until(controller.is_on_mqtt, f"{controller.name} to be on MQTT", _START_S)
 
-    def _admit(self, validator: Controller, applicant: Controller, role: str) -> None:
-        token = validator.admin.post("/token", {"role": role, "region": REGION})["token"]
-        applicant.hand_token(str(token))
-        until(applicant.is_validated, f"{applicant.name} to be validated", _START_S)
+    @staticmethod
+    def _token(validator: Controller, role: str, region: str | None) -> str:
+        return str(validator.admin.post("/token", {"role": role, "region": region})["token"])
 
     def want(self, reports: int) -> None:
         """Have the local controller make reports until it has made so many."""

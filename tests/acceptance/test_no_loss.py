@@ -120,7 +120,7 @@ def figures(site: Site, title: str) -> str:
         out, came = sender.counts()["out"], receiver.counts()["in"]
         lines.append(
             f"  {sender.name:>8} to {receiver.name:8}: messages {sender.nib.outbox_tail().seq}, "
-            f"sent {out['sent'] + out['sent_again']}, "
+            f"sent at least {out['sent'] + out['sent_again']}, "
             f"applied {site.applied(sender, receiver)}, "
             f"duplicates dropped {came['duplicate']}, "
             f"dropped behind a gap {came['gap']}, gaps pulled {came['pulled']}"
