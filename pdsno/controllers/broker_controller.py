@@ -141,6 +141,8 @@ class BrokerController(MemberController):
             try:
                 self.ask_rights()
             except PDSNOError as error:
+                if self._stopping.is_set():
+                    return  # an answer that came too late to read it
                 self._tell_of(error)
                 self._stopping.wait(self._backoff.next_s())
             except Exception:
