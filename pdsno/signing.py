@@ -6,6 +6,7 @@ is signed.
 
 import base64
 import binascii
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +37,7 @@ def b64decode(text: str) -> bytes:
         raise ValueError(msg) from error
 
 
+@functools.lru_cache(maxsize=1024)
 def _jwk(public_key: str) -> OKPKey:
     try:
         return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": public_key})
@@ -118,6 +120,25 @@ def peek_header(signed: bytes) -> dict[str, Any]:
 
     Good only for choosing the key to verify with. Raises RefusedError UNSIGNED.
     """
+    return _taken_apart(signed)[1]
+
+
+def verify_with(signed: bytes, public_key: str) -> tuple[dict[str, Any], bytes]:
+    """Return (protected header, payload) of a flattened JWS that this raw key signed.
+
+    Raises RefusedError: UNSIGNED (no JWS), BAD_SIGNATURE (any other key, algorithm or byte).
+    """
+    outer, header = _taken_apart(signed)
+    try:
+        opened = jws.deserialize_json(
+            outer, _jwk(public_key), algorithms=_ALGORITHMS, registry=_REGISTRY
+        )
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise RefusedError(Refusal.BAD_SIGNATURE, "the signature does not match") from error
+    return header, opened.payload
+
+
+def _taken_apart(signed: bytes) -> tuple[Any, dict[str, Any]]:
     try:
         outer = json.loads(signed)
         header = json.loads(b64decode(outer["protected"]))
@@ -126,22 +147,7 @@ def peek_header(signed: bytes) -> dict[str, Any]:
         raise RefusedError(Refusal.UNSIGNED, "not a signed message") from error
     if not is_flattened or not isinstance(header, dict):
         raise RefusedError(Refusal.UNSIGNED, "not a signed message")
-    return header
-
-
-def verify_with(signed: bytes, public_key: str) -> tuple[dict[str, Any], bytes]:
-    """Return (protected header, payload) of a flattened JWS that this raw key signed.
-
-    Raises RefusedError: UNSIGNED (no JWS), BAD_SIGNATURE (any other key, algorithm or byte).
-    """
-    header = peek_header(signed)
-    try:
-        opened = jws.deserialize_json(
-            json.loads(signed), _jwk(public_key), algorithms=_ALGORITHMS, registry=_REGISTRY
-        )
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise RefusedError(Refusal.BAD_SIGNATURE, "the signature does not match") from error
-    return header, opened.payload
+    return outer, header
 
 
 def carried_key(header: Mapping[str, Any]) -> str | None:

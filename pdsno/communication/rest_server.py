@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeAlias
 
@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -162,12 +163,13 @@ class ControllerRESTServer:
         is_new = message_type not in self._desk.handlers
         self._desk.handlers[message_type] = handler
         if is_new:
-            self.app.add_api_route(
+            self.app.router.add_api_route(
                 f"/messages/{message_type.value.lower()}",
                 self._endpoint(message_type),
                 methods=["POST"],
                 response_model=None,
                 openapi_extra=_BODY,
+                route_class_override=_MessageRoute,
             )
             self.app.openapi_schema = None
 
@@ -291,7 +293,9 @@ class ControllerRESTServer:
 
     # --- messages ----------------------------------------------------------------------------
 
-    def _endpoint(self, message_type: MessageType) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(
+        self, message_type: MessageType
+    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         async def take_message(request: Request) -> Response:
             refused = self._refused_early(message_type, request)
             return _response(refused or await self._taken(message_type, request))
@@ -321,6 +325,15 @@ class ControllerRESTServer:
         return await loop.run_in_executor(
             pool, self._desk.answer, self.controller_id, message_type, request.scope, raw
         )
+
+
+class _MessageRoute(APIRoute):
+    """Hands the request over as it is: a message has no parameters for FastAPI to look for."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return our own handler."""
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
 
 
 def _is_message(request: Request) -> bool:
