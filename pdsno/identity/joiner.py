@@ -102,7 +102,13 @@ def renew(
 
 
 def _run(send: Send, signer: Signer, claim: _Claim, applicant: Applicant) -> ValidationResult:
-    result = _exchange(send, signer, claim, applicant)
+    try:
+        result = _exchange(send, signer, claim, applicant)
+    except RefusedError as error:
+        # The validator may just have renewed its own certificate; who stands in between stays.
+        if error.reason is not Refusal.CHANNEL_MISMATCH:
+            raise
+        return _exchange(send, signer, claim, applicant)
     if result.reason in _BEGIN_AGAIN:
         log.info("validation_begun_again", reason=result.reason)
         result = _exchange(send, signer, claim, applicant)
