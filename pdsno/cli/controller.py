@@ -1,16 +1,19 @@
 """`pdsno controller`: run one controller, let it join, ask a running one."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from pdsno.cli.admin_client import AdminClient, default_socket
 from pdsno.cli.logging_setup import configure_service_logging
-from pdsno.cli.output import OutputFormat, output_option, render_one
+from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.identifiers import Role
 
+_TIMES = ("last_seen", "not_after")
+_COLUMNS = ("controller_id", "role", "region", "status", "state", "url", *_TIMES)
 _ROLES = click.Choice([Role.GLOBAL.value, Role.REGIONAL.value, Role.LOCAL.value])
 _SETTINGS = click.option(
     "--settings",
@@ -221,6 +224,25 @@ def unblock(controller_id: str, socket_path: Path | None) -> None:
     that it was you who copied it.
     """
     _set_status(socket_path, controller_id, "active")
+
+
+@controller.command("list")
+@output_option
+@_SOCKET
+def list_controllers(output: OutputFormat, socket_path: Path | None) -> None:
+    """List the controllers that the one on this machine knows, with the end of certificates.
+
+    Certificates are renewed half-way: one that ends soon is of a controller that is away. The end
+    is known of those that were issued here.
+    """
+    rows = AdminClient(socket_path or default_socket()).get("/controllers")["items"]
+    if output is OutputFormat.TABLE:
+        rows = [{**row, **{name: _short(row[name]) for name in _TIMES}} for row in rows]
+    render(rows, fmt=output, columns=_COLUMNS, title="Controllers")
+
+
+def _short(at: str | None) -> str | None:
+    return datetime.fromisoformat(at).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 @controller.command()

@@ -19,6 +19,7 @@ from pdsno.domain.messages import DiscoveryRequest
 from pdsno.domain.policy import check_subnet
 from pdsno.node.admin import AdminCall, caller
 from pdsno.node.api_token_calls import api_token_calls
+from pdsno.node.controller_calls import known_controllers
 from pdsno.policy.document import policy_from
 
 _MOST_SUBNETS = 256
@@ -39,6 +40,7 @@ def admin_calls(
     calls: dict[str, AdminCall] = {
         "GET /status": lambda _: {**_status(controller), "api": api_url() or None},
         "GET /policy": lambda _: controller.nib_store.policy(),
+        "GET /controllers": lambda _: {"items": known_controllers(controller)},
     }
     if isinstance(controller, GlobalController | RegionalController):
         calls["POST /token"] = lambda body: _mint(controller, body)
