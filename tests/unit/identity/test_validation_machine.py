@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from pdsno.domain.entities import ControllerStatus, TokenStatus
-from pdsno.domain.errors import RefusedError, TransientError
+from pdsno.domain.errors import OperationError, RefusedError, TransientError
 from pdsno.domain.messages import Challenge, ChallengeResponse, ValidationRequest
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import NIBTransaction
@@ -126,6 +126,9 @@ class Exchange(RuleBasedStateMachine):
             self.state = OpenChallenges()
             return None
         except RefusedError:
+            return None
+        except OperationError:  # the clock says that the authority is not in force
+            assert not authority.is_in_force(now.at)
             return None
         if isinstance(outcome, Enrolled):
             self.check_earned(message, outcome)
