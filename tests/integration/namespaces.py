@@ -1,5 +1,6 @@
 """Network namespaces for tests: made by name, taken down by name, with everything in them."""
 
+import ctypes
 import json
 import os
 import secrets
@@ -8,10 +9,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
+
+_CLONE_NEWNET = 0x40000000
 _HOSTS_DIR = Path("/etc/netns")
 _BROKER = """\
 listener 1883 127.0.0.1
@@ -30,6 +36,17 @@ def until(is_so: Callable[[], object], what: str, *, timeout_s: float = 20.0) ->
 
 def ip(*args: str) -> None:
     subprocess.run(["ip", *args], check=True, capture_output=True, text=True)
+
+
+def enter(namespace: str) -> None:
+    """Move the calling thread, and threads that it starts, into a network namespace."""
+    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+    finally:
+        os.close(descriptor)
 
 
 class Namespace:
@@ -65,6 +82,11 @@ class Namespace:
             )
         self._started.append(process)
         return process
+
+    def inside(self, call: Callable[[], T]) -> T:
+        """Run a call of this process inside, in a thread of its own."""
+        with ThreadPoolExecutor(1, initializer=enter, initargs=(self.name,)) as pool:
+            return pool.submit(call).result()
 
     def ip(self, *args: str) -> None:
         ip("-n", self.name, *args)

@@ -4,15 +4,12 @@ Everything is isolated from the machine: the test speaks to the controllers from
 entered the bridge's namespace, and to admin sockets through the file system.
 """
 
-import ctypes
-import os
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,25 +17,13 @@ from typing import Any, TypeVar
 import yaml
 
 from tests.integration.namespaces import Namespace, until
-from tests.integration.network_nodes import BACKBONE, PDSNO, Broker, Controller, Node
+from tests.integration.network_nodes import BACKBONE, GC, PDSNO, Broker, Controller, Node
 
 T = TypeVar("T")
 
 SHARED = "192.168.5.3"
 """An address that a host of every region has."""
-_CLONE_NEWNET = 0x40000000
 _SHARED_NET = "192.168.5.0/29"
-
-
-def enter(namespace: str) -> None:
-    """Move the calling thread, and threads that it starts, into a network namespace."""
-    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(descriptor, _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
-    finally:
-        os.close(descriptor)
 
 
 class Network:
@@ -54,12 +39,9 @@ class Network:
         self.hub.space.ip("link", "add", "br0", "type", "bridge")
         self.hub.space.ip("addr", "add", BACKBONE.format(1), "dev", "br0")
         self.hub.space.ip("link", "set", "br0", "up")
-        pool = ThreadPoolExecutor(1, initializer=enter, initargs=(self.hub.space.name,))
-        stack.callback(pool.shutdown)
-        self._pool = pool
         self.slow = Node(self, "slow", 50)
         self.broker = Broker(self, 11)
-        self.gc = Controller(self, "gc", 10, {"role": "global", "url": "http://172.31.0.10:8001"})
+        self.gc = Controller(self, "gc", 10, {"role": "global", "url": GC["url"]})
         self.rcs: dict[str, Controller] = {}
         self.lcs: dict[str, Controller] = {}
         self.hosts: dict[str, set[str]] = {}
@@ -67,7 +49,7 @@ class Network:
 
     def inside(self, call: Callable[[], T]) -> T:
         """Run a call in the bridge's namespace."""
-        return self._pool.submit(call).result()
+        return self.hub.space.inside(call)
 
     @property
     def controllers(self) -> list[Controller]:
@@ -84,14 +66,14 @@ class Network:
             {
                 "role": "regional",
                 "region": region,
-                "url": f"http://172.31.0.{20 + index}:8002",
-                "parent": {"id": "global_cntl_1", "url": "http://172.31.0.10:8001"},
+                "url": f"https://172.31.0.{20 + index}:8002",
+                "parent": GC,
                 "join_token_file": "token",
             },
         )
         self.rcs[region] = rc
         # One kind of local controller can be called, the other only calls.
-        open_port = {"url": f"http://172.31.0.{30 + index}:8003"} if index % 2 else {}
+        open_port = {"url": f"https://172.31.0.{30 + index}:8003"} if index % 2 else {}
         self.lcs[region] = self.add_local(region, f"lc{index}", 30 + index, **open_port)
         lan = Namespace(f"{self.tag}-lan{index}")
         self.stack.callback(lan.close)
@@ -171,8 +153,10 @@ class Network:
         """Start everything; returns once all controllers are validated and on MQTT."""
         for node in (self.broker, *self.controllers):
             node.launch()
-        for node in (self.broker, *self.controllers):
-            until(node.is_serving, f"{node.name} to serve", timeout_s=120)
+        for controller in self.controllers:
+            until(controller.is_serving, f"{controller.name} to serve", timeout_s=120)
+        self.broker.hand_token(self.gc.mint("broker", None))
+        until(self.broker.is_serving, "the broker to be validated", timeout_s=60)
         self.apply_policy(**policy)
         for region, rc in self.rcs.items():
             rc.hand_token(self.gc.mint("regional", region))
@@ -190,8 +174,8 @@ class Network:
 
         For new connections only: start the region's controllers again.
         """
-        rc, lc, broker = self.rcs[region], self.lcs[region], (self.broker.address, 1883)
-        ways = {broker: 1883, (self.gc.address, 8001): 8001, (rc.address, 8002): 8002}
+        rc, lc, broker = self.rcs[region], self.lcs[region], (self.broker.address, 8883)
+        ways = {broker: 8883, (self.gc.address, 8001): 8001, (rc.address, 8002): 8002}
         targets = [f"{at}={address}:{port}" for (address, port), at in ways.items()]
         script = str(Path(__file__).with_name("slow_link.py"))
         self.slow.argv = (sys.executable, script, self.slow.address, str(delay_ms), *targets)

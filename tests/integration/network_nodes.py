@@ -2,11 +2,13 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,12 +16,16 @@ import requests
 import yaml
 
 from pdsno.cli.admin_client import AdminClient
+from pdsno.domain.errors import TransientError
 from pdsno.nib import NIBStore
 from tests.integration.namespaces import Namespace, until
 
 T = TypeVar("T")
 
 BACKBONE = "172.31.0.{}/24"
+BROKER_ID = "broker_cntl_global_1"
+GC = {"id": "global_cntl_1", "url": "https://172.31.0.10:8001"}
+"""The global controller, as those below it are told of it."""
 PDSNO = (sys.executable, "-c", "import sys; from pdsno.cli.main import main; sys.exit(main())")
 
 
@@ -94,6 +100,12 @@ class Node:
     def restart(self) -> None:
         self.kill()
         self.start()
+
+    def hand_token(self, token: str) -> None:
+        """Put a join token where the process waits for it."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(self.folder / "token", flags, 0o600), "w") as file:
+            file.write(token)
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
@@ -175,13 +187,14 @@ class Node:
 
 
 class Broker(Node):
-    """`pdsno broker run`."""
+    """`pdsno broker run`: it waits for a join token, then mosquitto serves over TLS."""
 
     def __init__(self, net: "Backbone", number: int) -> None:
         super().__init__(net, "broker", number)
         settings = {
             "listen": self.address,
-            "plain_transport": True,
+            "parent": GC,
+            "join_token_file": "token",
             "state_dir": str(self.folder / "state"),
         }
         path = self.folder / "settings.yml"
@@ -190,7 +203,7 @@ class Broker(Node):
 
     def is_serving(self) -> bool:
         super().is_serving()
-        return f"{self.address}:1883" in self.space.run("ss", "-Hltn").stdout
+        return f"{self.address}:8883" in self.space.run("ss", "-Hltn").stdout
 
     def mosquitto(self) -> int | None:
         """Return the process ID of the mosquitto that the supervisor runs."""
@@ -226,14 +239,14 @@ class Controller(Node):
         super().__init__(net, name, number)
         self.role = str(settings["role"])
         self.region = settings.get("region")
-        self.token_file = self.folder / "token"
+        # The certificate of a local controller names no address, so it serves its API to itself.
+        api = {"listen": "127.0.0.1" if self.role == "local" else self.address}
         self.settings: dict[str, Any] = {
             "listen": self.address,
-            "plain_transport": True,
             "state_dir": str(self.folder / "state"),
             "admin_socket": str(self.folder / "admin.sock"),
-            "broker": {"host": net.broker.address},
-            "api": {"listen": self.address, "lab_network": BACKBONE.format(0)},
+            "broker": {"host": net.broker.address, "id": BROKER_ID},
+            "api": api,
             **settings,
         }
         self.settings_file = self.folder / "settings.yml"
@@ -241,6 +254,8 @@ class Controller(Node):
         arguments = ("controller", "run", "--role", self.role, "--settings")
         self.argv = (*PDSNO, *arguments, str(self.settings_file))
         self.admin = AdminClient(self.folder / "admin.sock")
+        self.api_token = ""
+        self._ca = self.folder / "ca.pem"
 
     def write_settings(self, **changes: object) -> None:
         self.settings.update(changes)
@@ -248,15 +263,26 @@ class Controller(Node):
         self.settings_file.write_text(yaml.safe_dump(kept))
 
     def is_serving(self) -> bool:
+        """Whether it answers its administrators and, once it has joined, operators."""
         super().is_serving()
         try:
-            return bool(self.get("health"))
-        except requests.RequestException:
+            status = self.admin.get("/status")
+        except TransientError:
             return False
+        return bool(status["api"]) if status["is_validated"] and self.settings["api"] else True
 
     def get(self, path: str) -> dict[str, Any]:
-        """Return what the API answers."""
-        return self.net.inside(lambda: _get(f"http://{self.address}:8080/api/v1/{path}"))
+        """Return what the API answers, to an administrator's token."""
+        if not self.api_token:
+            body = {"name": f"tests-{secrets.token_hex(4)}", "role": "admin"}
+            made = self.admin.post("/api-token", body)
+            self.api_token = made["token"]
+            self._ca.write_text(made["ca"])
+        url = self.admin.get("/status")["api"]
+        call = partial(_get, f"{url}/api/v1/{path}", self.api_token, self._ca)
+        if self.role == "local":
+            return self.space.inside(call)
+        return self.net.inside(call)
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """Return all items of a list of the API."""
@@ -280,13 +306,7 @@ class Controller(Node):
     def is_on_mqtt(self) -> bool:
         return bool(self.admin.get("/status")["mqtt_connected"])
 
-    def hand_token(self, token: str) -> None:
-        """Put a join token where the controller waits for it."""
-        descriptor = os.open(self.token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
-
-    def mint(self, role: str, region: str) -> str:
+    def mint(self, role: str, region: str | None) -> str:
         answer = self.admin.post("/token", {"role": role, "region": region})
         return str(answer["token"])
 
@@ -300,10 +320,11 @@ class Controller(Node):
             yield store
 
 
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str, token: str, ca: Path) -> dict[str, Any]:
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.get(url, timeout=10)
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = session.get(url, headers=headers, verify=str(ca), timeout=10)
     answer.raise_for_status()
     body: dict[str, Any] = answer.json()
     return body

@@ -3,29 +3,31 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
-import paho.mqtt.publish
+import paho.mqtt.client
 import pytest
 import requests
-import yaml
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from pdsno.communication.broker_tls import named_context
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.domain.entities import Device
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import DiscoveryReport, Message, MessageType
+from pdsno.domain.peers import server_name
 from pdsno.identity.directory import NIBVerifier
 from pdsno.identity.keys import load_or_create_key
+from pdsno.identity.pki.authority import Lifetimes
+from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.signing import SigningKey
 from tests.integration.namespaces import until
 from tests.integration.network import Network, network
-from tests.integration.network_nodes import PDSNO, Controller
+from tests.integration.network_nodes import BROKER_ID, PDSNO, Controller
 
 pytestmark = pytest.mark.lab
 
@@ -36,6 +38,7 @@ ESCALATING = "zone-E"
 OPEN = "zone-O"
 
 _numbers = count(60)
+_SHORT = timedelta(seconds=2)
 
 
 @pytest.fixture(scope="module")
@@ -150,36 +153,44 @@ def test_a_token_admits_one_key_only(net: Network) -> None:
         assert nib.controllers() == before
 
 
-@contextmanager
-def _without_delegation(rc: Controller) -> Iterator[None]:
-    """Let a regional controller lose its delegation, as after a partial restore."""
-    path = rc.folder / "state" / "context.yaml"
-    whole = path.read_text()
-    rc.kill()
-    path.write_text(yaml.safe_dump({**yaml.safe_load(whole), "delegation": None}))
-    rc.start()
-    try:
-        yield
-    finally:
-        rc.heal()
-        rc.kill()
-        path.write_text(whole)
-        rc.start()
+def _let_authority_end(net: Network, rc: Controller) -> None:
+    """Give a regional controller that does not run an issuing CA that has ended."""
+    names = [node.folder / "state" / "authority" for node in (net.gc, rc)]
+    above = AuthorityVault(names[0], lifetimes=Lifetimes(regional_authority=_SHORT)).authority()
+    assert above is not None
+    own = AuthorityVault(names[1])
+    issued = above.issue_regional_authority(
+        own.new_request(),
+        controller_id=rc.known_id,
+        region=OPEN,
+        key_id=load_or_create_key(rc.folder / "state" / "key.pem").key_id,
+        now=datetime.now(UTC),
+    )
+    own.accept(issued.chain_pem)
+    until(lambda: datetime.now(UTC) > issued.not_after, "its end")
 
 
-def test_without_a_delegation_a_regional_controller_admits_nobody_by_itself(net: Network) -> None:
+def test_without_its_issuing_authority_a_regional_controller_admits_nobody_by_itself(
+    net: Network,
+) -> None:
     rc = net.rcs[OPEN]
-    with _without_delegation(rc):
-        asked = join(applicant(net, OPEN), rc.mint("local", OPEN))
-        assert (asked.approved, asked.decided_by) == (True, "global_cntl_1")
-        assert ("ESCALATION_APPROVED", "NO_DELEGATION", None) in decisions(net, OPEN)
-        with rc.nib() as nib:
-            before = nib.controllers()
-        rc.cut(net.gc)
-        alone = join(applicant(net, OPEN), rc.mint("local", OPEN))
-        assert (alone.code, alone.approved, alone.reason) == (1, False, "GLOBAL_UNREACHABLE")
-        with rc.nib() as nib:
-            assert [c.controller_id for c in nib.controllers()] == [c.controller_id for c in before]
+    rc.kill()
+    _let_authority_end(net, rc)
+    rc.cut(net.gc)
+    rc.start()
+    with rc.nib() as nib:
+        before = nib.controllers()
+    alone = join(applicant(net, OPEN), rc.mint("local", OPEN))
+    assert (alone.code, alone.approved, alone.reason) == (1, False, "GLOBAL_UNREACHABLE")
+    with rc.nib() as nib:
+        assert [c.controller_id for c in nib.controllers()] == [c.controller_id for c in before]
+    rc.heal()
+    asked = join(applicant(net, OPEN), rc.mint("local", OPEN))
+    assert (asked.approved, asked.decided_by) == (True, "global_cntl_1")
+    assert ("ESCALATION_APPROVED", "NO_DELEGATION", None) in decisions(net, OPEN)
+    # It got a new one with the decision.
+    again = join(applicant(net, OPEN), rc.mint("local", OPEN))
+    assert (again.approved, again.decided_by) == (True, rc.known_id)
 
 
 # --- messages ----------------------------------------------------------------------------------
@@ -192,9 +203,11 @@ class Member:
     net: Network
     node: Controller
     key: SigningKey = field(init=False)
+    tls: TlsIdentity = field(init=False)
 
     def __post_init__(self) -> None:
         self.key = load_or_create_key(self.node.folder / "state" / "key.pem")
+        self.tls = TlsIdentity(self.node.folder / "state" / "tls")
 
     def send(self, report: DiscoveryReport, *, key: SigningKey, seq: int) -> Message | None:
         """Send a report to the regional controller, signed with a key."""
@@ -202,8 +215,10 @@ class Member:
 
         def call() -> Message | None:
             with self.node.nib() as nib:
-                client = ControllerHTTPClient(signer=key, verifier=NIBVerifier(nib), retries=0)
-                client.register_controller(rc.known_id, rc.settings["url"])
+                client = ControllerHTTPClient(
+                    signer=key, verifier=NIBVerifier(nib), tls=self.tls, retries=0
+                )
+                client.register_controller(rc.known_id, rc.settings["url"], region=OPEN)
                 try:
                     return client.send(
                         sender_id=self.node.known_id,
@@ -263,7 +278,7 @@ def test_only_a_report_signed_by_its_sender_changes_the_nib(net: Network, member
     with pytest.raises(RefusedError) as foreign:
         member.send(_report(member, "203.0.113.9", NARROW), key=member.key, seq=1)
     assert foreign.value.reason is Refusal.WRONG_REGION
-    bare = _post_unsigned(net, jsonable(_report(member, "203.0.113.9")))
+    bare = _post_unsigned(member, jsonable(_report(member, "203.0.113.9")))
     assert (bare.status_code, bare.json()["reason"]) == (401, "UNSIGNED")
     assert _knowledge(net) == before
 
@@ -275,10 +290,39 @@ def test_only_a_report_signed_by_its_sender_changes_the_nib(net: Network, member
         assert tier.items("devices?ip=203.0.113.9") == []
 
 
-def _post_unsigned(net: Network, body: object) -> requests.Response:
-    url = f"{net.rcs[OPEN].settings['url']}/messages/discovery_report"
-    headers = {"Content-Type": "application/jose+json"}
-    return net.inside(lambda: requests.post(url, json=body, headers=headers, timeout=10))
+def _post_unsigned(member: Member, body: object) -> requests.Response:
+    url = f"{member.net.rcs[OPEN].settings['url']}/messages/discovery_report"
+
+    def post() -> requests.Response:
+        return requests.post(
+            url,
+            json=body,
+            headers={"Content-Type": "application/jose+json"},
+            cert=str(member.tls.certificate_file),
+            verify=str(member.tls.roots_file),
+            timeout=10,
+        )
+
+    return member.net.inside(post)
+
+
+def _publish(member: Member, topic: str, body: str) -> str:
+    """Publish as a member does, without its signature; returns the broker's answer."""
+    client = paho.mqtt.client.Client(
+        CallbackAPIVersion.VERSION2, member.node.known_id, protocol=MQTTProtocolVersion.MQTTv5
+    )
+    client.tls_set_context(named_context(member.tls, server_name(BROKER_ID, None)))
+    answers: list[str] = []
+    client.on_publish = lambda _c, _u, _mid, reason, _p: answers.append(str(reason))
+    client.connect(member.net.broker.address, 8883)
+    client.loop_start()
+    try:
+        client.publish(topic, body, qos=1)
+        until(lambda: answers, "the broker's answer")
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return answers[0]
 
 
 def test_an_unsigned_report_over_mqtt_is_refused_and_changes_nothing(
@@ -288,17 +332,11 @@ def test_an_unsigned_report_over_mqtt_is_refused_and_changes_nothing(
     until(rc.is_on_mqtt, "the regional controller to be on MQTT", timeout_s=40)
     before, position = _knowledge(net), rc.log_end()
     body = json.dumps(jsonable(_report(member, "203.0.113.11")))
-
-    def publish() -> None:
-        paho.mqtt.publish.single(
-            f"pdsno/discovery/{OPEN}/{member.node.known_id}",
-            body,
-            qos=1,
-            hostname=net.broker.address,
-            protocol=MQTTProtocolVersion.MQTTv5,
-        )
-
-    net.inside(publish)
+    topic = f"pdsno/discovery/{OPEN}/{member.node.known_id}"
+    until(
+        lambda: net.inside(lambda: _publish(member, topic, body)) == "Success",
+        "the member's right at the broker",
+    )
     until(lambda: rc.logged("mqtt_message_refused", position), "the refusal")
     assert rc.logged("mqtt_message_refused", position)[0]["reason"] == "UNSIGNED"
     assert _knowledge(net) == before

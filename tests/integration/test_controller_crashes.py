@@ -116,6 +116,7 @@ def test_a_regional_controller_that_lost_its_database_gets_a_snapshot_of_each_lo
         for pattern in lost:
             for file in (node.folder / "state").glob(pattern):
                 file.unlink()
+    rc.api_token = ""  # was known to the database only
     rc.start()
     rc.hand_token(net.gc.mint("regional", region))
     until(rc.is_validated, "the regional controller to join again")
