@@ -11,6 +11,14 @@ from tests.acceptance.support import LabCopy, Terminal, on_terminal, passable_fo
 MakeCopy = Callable[..., LabCopy]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let commands keep API tokens in a folder of the tests' own, not in that of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture
 def lab_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeCopy]:
     """Copy the lab under another name; taken down at the end whatever happened."""

@@ -174,7 +174,7 @@ class LabCopy:
     @property
     def api(self) -> str:
         """The global controller's."""
-        return f"http://{self.network}.10:8080"
+        return f"https://{self.network}.10:8080"
 
     def traces(self) -> list[str]:
         """List what there is of the lab on this machine: nothing after its end."""

@@ -45,13 +45,22 @@ SETTINGS = {
     "missing role": ("listen: 127.0.0.1", "`role` is missing"),
     "no parent": ("role: local\nregion: a", "needs `parent: {id, url}`"),
     "bad region": (
-        "role: regional\nregion: a b\nparent: {id: g, url: 'http://127.0.0.1:1'}",
+        "role: regional\nregion: a b\nparent: {id: g, url: 'https://127.0.0.1:1'}",
         "'a b' cannot name a region",
     ),
     "bad URL": ("role: regional\nregion: a\nparent: {id: g, url: x}", "is no controller's URL"),
     "bad subnet": ("role: global\nsubnets: [10.0.0.9/24]", "did you mean 10.0.0.0/24?"),
     "no list": ("role: global\nsubnets: 10.0.0.0/24", "`subnets` must be a list"),
-    "not loopback": ("role: global\nlisten: 0.0.0.0", "set `plain_transport: true` if you accept"),
+    "plain URL": (
+        "role: regional\nregion: a\nparent: {id: g, url: 'http://127.0.0.1:1'}",
+        "is no controller's URL: write it as https://192.0.2.1:8001",
+    ),
+    "plain broker": (
+        "role: global\nbroker: {host: 192.0.2.1}",
+        "is not loopback: name the broker's certificate with `id: broker_cntl_global_1`",
+    ),
+    "gone": ("role: global\nplain_transport: true", "`plain_transport` is no setting"),
+    "half a certificate": ("role: global\napi: {key: a.pem}", "give both files, or neither"),
     "no mapping": ("- a", "must be a mapping"),
     "no YAML": ("role: [", "line 2:"),
 }
@@ -69,7 +78,7 @@ POLICIES = {
     ),
 }
 CREDENTIALS = {
-    "unknown key": ("snmpp: []", "unknown key 'snmpp': only 'snmp' and 'ssh' are known"),
+    "unknown key": ("snmpp: []", "'snmpp': only 'snmp', 'ssh' and 'ssh_config' are known"),
     "missing field": ("ssh: [{name: a}]", "ssh, entry 1: 'username' is missing"),
     "wrong version": ("snmp: [{name: a, version: 7}]", "'version' must be 2c or 3"),
     "no YAML": ("snmp: [", "not YAML"),

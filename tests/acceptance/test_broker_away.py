@@ -36,16 +36,20 @@ class Tiers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        nobody, gc, rc, *apis = free_ports(6)
+        nobody, gc, gc_joins, rc, rc_joins, *apis = free_ports(8)
         self.apis = dict(zip(("global", "regional", "local"), apis, strict=True))
-        self._write("global", f"controller_id: global_cntl_1\nrest_port: {gc}\n", nobody)
-        self._write("regional", f"rest_port: {rc}\n{self._parent('global_cntl_1', gc)}", nobody)
-        self._write("local", self._parent("regional_cntl_zone-A_1", rc), nobody)
+        self._tokens: dict[str, str] = {}
+        ports = f"rest_port: {gc}\njoin_port: {gc_joins}\n"
+        self._write("global", f"controller_id: global_cntl_1\n{ports}", nobody)
+        ports = f"rest_port: {rc}\njoin_port: {rc_joins}\n"
+        self._write("regional", ports + self._parent("global_cntl_1", gc, gc_joins), nobody)
+        self._write("local", self._parent("regional_cntl_zone-A_1", rc, rc_joins), nobody)
         (folder / "policy.yml").write_text(POLICY)
 
     @staticmethod
-    def _parent(name: str, port: int) -> str:
-        return f"region: zone-A\nparent: {{id: {name}, url: 'http://127.0.0.1:{port}'}}\n"
+    def _parent(name: str, port: int, joins: int) -> str:
+        url, join_url = (f"https://127.0.0.1:{number}" for number in (port, joins))
+        return f"region: zone-A\nparent: {{id: {name}, url: '{url}', join_url: '{join_url}'}}\n"
 
     def _write(self, role: str, more: str, broker: int) -> None:
         (self.folder / f"{role}.yml").write_text(
@@ -90,7 +94,14 @@ class Tiers:
         until(lambda: self.get(role, "health")["health"]["validated"], f"{role} validated")
 
     def get(self, role: str, path: str) -> dict[str, Any]:
-        answer = requests.get(f"http://127.0.0.1:{self.apis[role]}/api/v1/{path}", timeout=5)
+        if role not in self._tokens:
+            words = ("api-token", "create", "--name", "tests", "--role", "viewer")
+            self._tokens[role] = self.ask(role, *words).strip()
+        answer = requests.get(
+            f"http://127.0.0.1:{self.apis[role]}/api/v1/{path}",
+            headers={"Authorization": f"Bearer {self._tokens[role]}"},
+            timeout=5,
+        )
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found

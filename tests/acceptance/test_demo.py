@@ -95,6 +95,7 @@ def test_a_demo_finds_everything_and_nothing_else(
         "links_missing": [],
         "links_extra": [],
         "controllers": [
+            "broker_cntl_global_1",
             "global_cntl_1",
             "local_cntl_zone-A_1",
             "local_cntl_zone-B_1",
@@ -102,7 +103,7 @@ def test_a_demo_finds_everything_and_nothing_else(
             "regional_cntl_zone-B_1",
         ],
         "warnings": [],
-        "api": "http://172.30.30.10:8080",
+        "api": "https://172.30.30.10:8080",
     }
     assert traces("two-regions", "172.30.30", tmp_path) == []
 
@@ -130,7 +131,7 @@ def test_a_router_that_opens_to_nobody_is_named_and_the_rest_is_complete(
     assert found["devices_extra"] == []
     assert (found["devices_found"], found["devices_expected"]) == (17, 18)
     assert (found["links_found"], found["links_missing"], found["links_extra"]) == (8, [], [])
-    assert len(found["controllers"]) == 5
+    assert len(found["controllers"]) == 6
     assert lab.traces() == []
 
 
@@ -215,12 +216,12 @@ def test_the_summary_says_what_was_found_and_where_to_look(standing_demo: Standi
         "zone-A: 11 devices",
         "zone-B: 7 devices",
         "Raspberry Pi",
-        "5 controllers validated",
+        "6 controllers validated",
         "global_cntl_1 refused",
         "in all",
         "MiB of memory",
         f"{standing_demo.lab.api}/api/v1/devices",
-        f"pdsno nib probes --api http://{standing_demo.lab.network}.21:8080",
+        f"pdsno lab exec --lab {standing_demo.lab.name} lc-a -- pdsno nib probes",
     ):
         assert wanted in shown, wanted
 
