@@ -14,11 +14,15 @@ from pdsno.communication.codec import (
     seal,
 )
 from pdsno.communication.embedding import Credentials
+from pdsno.communication.refused import MALFORMED, OnRefused
 from pdsno.communication.subscriptions import Incoming, Sink
 from pdsno.domain.errors import PDSNOError, RefusedError, RemoteProtocolError
 from pdsno.domain.messages import Handler, Message
 
 log = structlog.get_logger()
+
+MQTT = "MQTT"
+"""Stands for the type of a message that was refused before it was read."""
 
 
 class MessageGate:
@@ -37,6 +41,7 @@ class MessageGate:
         self._checked_last: tuple[Incoming, Message | None] | None = None
         self.refused: Counter[str] = Counter()
         self.failed = 0
+        self.on_refused: OnRefused | None = None
 
     def seal(self, draft: Draft) -> bytes:
         """Return the signed bytes of a message."""
@@ -72,7 +77,7 @@ class MessageGate:
         except RefusedError as error:
             self._refuse(incoming, error.reason.value, error)
         except RemoteProtocolError as error:
-            self._refuse(incoming, "MALFORMED", error)
+            self._refuse(incoming, MALFORMED, error)
         except PDSNOError as error:
             self._refuse(incoming, "NOT_RECORDED", error)
         else:
@@ -88,6 +93,9 @@ class MessageGate:
             reason=reason,
             error=str(error),
         )
+        if self.on_refused is not None:
+            detail = error.detail if isinstance(error, RefusedError) else str(error)
+            self.on_refused(incoming.topic, MQTT, reason, detail)
 
     def _handle(self, handler: Handler, message: Message) -> None:
         with structlog.contextvars.bound_contextvars(

@@ -17,8 +17,9 @@ from pdsno.communication.codec import (
 )
 from pdsno.communication.embedding import Credentials
 from pdsno.communication.problems import MEDIA_TYPE, Problem, problem_of
+from pdsno.communication.refused import MALFORMED, OnRefused
 from pdsno.communication.rest_peers import PeerGate
-from pdsno.domain.errors import PDSNOError, RemoteProtocolError
+from pdsno.domain.errors import PDSNOError, RefusedError, RemoteProtocolError
 from pdsno.domain.messages import Handler, Message, MessageType, Reply
 from pdsno.domain.peers import Channel
 
@@ -53,27 +54,33 @@ class MessageDesk:
     """Answers the messages of one server. Blocks, as handlers do: for worker threads."""
 
     def __init__(
-        self, credentials: Credentials, gate: PeerGate, journal: MessageJournal | None
+        self,
+        credentials: Credentials,
+        gate: PeerGate,
+        journal: MessageJournal | None,
+        on_refused: OnRefused | None = None,
     ) -> None:
         self.handlers: dict[MessageType, Handler] = {}
         self._credentials = credentials
         self._gate = gate
         self._guard = ReplayGuard(journal=journal)
+        self._on_refused = on_refused
 
     def answer(
         self, me: str, message_type: MessageType, scope: Mapping[str, Any], raw: bytes
     ) -> Answer:
         """Check, handle and answer a message for the controller `me`; never raises."""
         with structlog.contextvars.bound_contextvars(controller_id=me):
+            channel = Channel(address=self._gate.address(scope))
             try:
                 channel = self._gate.channel(scope)
                 self._gate.admit(channel)
             except Exception as error:  # noqa: BLE001 - a server answers every error
-                return problem_answer(_logged(message_type, error), is_last=True)
+                return problem_answer(self._told(message_type, channel, error), is_last=True)
             try:
                 return self._handle(me, message_type, channel, raw)
             except Exception as error:  # noqa: BLE001 - a server answers every error
-                return problem_answer(_logged(message_type, error))
+                return problem_answer(self._told(message_type, channel, error))
 
     def _handle(self, me: str, message_type: MessageType, channel: Channel, raw: bytes) -> Answer:
         message = open_message(raw, self._credentials.verifier, recipient_id=me, channel=channel)
@@ -88,11 +95,23 @@ class MessageDesk:
             try:
                 reply = self.handlers[message_type](message)
             except Exception as error:  # noqa: BLE001 - logged here, where the sender is known
-                return problem_answer(_logged(message_type, error))
+                return problem_answer(self._told(message_type, channel, error))
         if reply is None:
             return Answer(status=204)
         body = self._sealed(reply, message, me)
         return Answer(status=200, body=body, media_type=MESSAGE_MEDIA_TYPE)
+
+    def _told(self, message_type: MessageType, channel: Channel, error: Exception) -> Problem:
+        """Log an error, and let whoever keeps them hear of a refusal."""
+        problem = _logged(message_type, error)
+        is_recorded = isinstance(error, RefusedError) and error.is_recorded
+        is_refusal = isinstance(error, RefusedError | RemoteProtocolError) and not is_recorded
+        if self._on_refused is not None and is_refusal:
+            peer = channel.peer
+            source = peer.controller_id if peer is not None else channel.address
+            reason = problem.reason or MALFORMED
+            self._on_refused(source, message_type.value, reason, problem.detail)
+        return problem
 
     def _sealed(self, reply: Reply, message: Message, me: str) -> bytes:
         draft = Draft(

@@ -31,13 +31,18 @@ class PeerGate:
         """Whether nobody passes without a certificate."""
         return self._peers is not None
 
+    @staticmethod
+    def address(scope: Mapping[str, Any]) -> str:
+        """Return where a request came from."""
+        client = scope.get("client")
+        return str(client[0]) if client else ""
+
     def channel(self, scope: Mapping[str, Any]) -> Channel:
         """Return the connection of a request (ASGI scope), nobody judged yet.
 
         Raises RefusedError IDENTITY_MISMATCH for a certificate that is not in our form.
         """
-        client = scope.get("client")
-        address = str(client[0]) if client else ""
+        address = self.address(scope)
         certificate = scope.get("extensions", {}).get(EXTENSION, {}).get("client_cert_der")
         if certificate is None:
             return Channel(address=address)

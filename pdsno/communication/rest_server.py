@@ -20,6 +20,7 @@ from pdsno.communication.codec import MessageJournal, size_limit
 from pdsno.communication.embedding import choose_credentials, require_loopback
 from pdsno.communication.problems import Problem, problem_of
 from pdsno.communication.rate_limit import Flood
+from pdsno.communication.refused import OnRefused
 from pdsno.communication.rest_joins import JoinLimits
 from pdsno.communication.rest_messages import (
     MESSAGE_MEDIA_TYPE,
@@ -78,7 +79,7 @@ class ControllerRESTServer:
     shows one must be admitted by `peers`, anew with each request, and may send messages of its own
     only; or it is a join listener: anybody may connect, each source may send `validation_limit`
     validation messages of a type a minute (5), and `GET /trust` serves `trust()`, the roots in
-    PEM. `on_flood` hears of refused floods, on a worker thread.
+    PEM. `on_flood` hears of refused floods, `on_refused` of refused messages, on a worker thread.
 
     Without `tls` only loopback is served. Built without signer and verifier the server is in
     embedding mode.
@@ -105,6 +106,7 @@ class ControllerRESTServer:
         validation_limit: int | None = None,
         trust: Callable[[], bytes] | None = None,
         on_flood: Callable[[Flood], None] | None = None,
+        on_refused: OnRefused | None = None,
         journal: MessageJournal | None = None,
     ) -> None:
         self._controller_id = check_controller_id(controller_id)
@@ -115,7 +117,7 @@ class ControllerRESTServer:
         self._requires_client = requires_client
         self._is_join_listener = tls is not None and not requires_client
         self._gate = PeerGate(tls, peers, requires_client=requires_client)
-        self._desk = MessageDesk(credentials, self._gate, journal)
+        self._desk = MessageDesk(credentials, self._gate, journal, on_refused)
         self._info = info or {}
         self._trust = trust
         per_minute = _JOINS_PER_MINUTE if self._is_join_listener else None

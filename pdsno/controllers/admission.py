@@ -5,6 +5,7 @@ from datetime import timedelta
 from pdsno.communication.payloads import read
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.base_controller import Options
+from pdsno.controllers.refused_messages import RefusedMessages
 from pdsno.domain.errors import LocalProtocolError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
@@ -31,6 +32,7 @@ class Admissions:
     ) -> None:
         self._around = surroundings
         self.tokens = JoinTokens(nib=nib, signer=key, me=me, root_sha256=self._root_sha256)
+        self._refused = RefusedMessages(nib, actor=lambda: me.controller_id, region=me.region)
         self._validator = Validator(nib=nib, signer=key, me=me, surroundings=surroundings)
 
     def _root_sha256(self) -> str:
@@ -80,6 +82,8 @@ class Admissions:
             requires_client=False,
             validation_limit=options.validation_limit,
             trust=self.roots,
+            on_flood=self._refused.flood,
+            on_refused=self._refused.note,
         )
         server.register_handler(MessageType.VALIDATION_REQUEST, self.on_request)
         server.register_handler(MessageType.CHALLENGE_RESPONSE, self.on_response)

@@ -18,6 +18,7 @@ from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.parent_link import Parent
+from pdsno.controllers.refused_messages import RefusedMessages
 from pdsno.controllers.seen_journal import SeenJournal
 from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
 from pdsno.domain.errors import LocalProtocolError, PDSNOError
@@ -93,6 +94,7 @@ class BaseController(ABC):
         self._controller_id = str(context_manager.get("controller_id", controller_id))
         self._started_at = datetime.now(UTC)
         self._verifier = NIBVerifier(nib_store) if options.key else None
+        self._refused = RefusedMessages(nib_store, actor=lambda: self.controller_id, region=region)
         self.http_client = http_client or ControllerHTTPClient(
             signer=options.key, verifier=self._verifier, tls=options.tls
         )
@@ -162,6 +164,7 @@ class BaseController(ABC):
             tls=self.options.tls,
             peers=self._verifier,
             journal=self._journal(),
+            on_refused=self._refused.note if self.options.key else None,
             info={"role": self.role.value, "region": self.region, "version": pdsno.__version__},
         )
         for message_type, handler in self._handlers().items():

@@ -272,6 +272,7 @@ class MemberController(BaseController):
             is_new = self._keep_policy(update)
         except RefusedError as error:
             self.record("POLICY_REFUSED", f"{update.epoch}.{update.version}", reason=error.reason)
+            error.is_recorded = True
             raise
         if is_new or self._takes_overlay(update):
             self._policy_changed(update)

@@ -75,9 +75,13 @@ class Refusal(StrEnum):
 
 
 class RefusedError(PDSNOError):
-    """Policy or a check said no. `reason` is the stable code, `detail` is for people."""
+    """Policy or a check said no. `reason` is the stable code, `detail` is for people.
+
+    `is_recorded` is set by whoever has written an event of it.
+    """
 
     def __init__(self, reason: Refusal, detail: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+        self.is_recorded = False

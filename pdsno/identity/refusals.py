@@ -51,6 +51,7 @@ class RefusalLog:
             temp_id=who.temp_id,
             key_id=who.key_id,
         )
+        error.is_recorded = True
         suppressed = self._admit(who.key_id)
         if suppressed is None:
             return
