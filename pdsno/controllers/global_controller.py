@@ -45,6 +45,7 @@ from pdsno.domain.messages import (
     MessageType,
     PolicyUpdate,
     Reply,
+    Status,
     SystemEvent,
 )
 from pdsno.domain.policy import Policy
@@ -216,6 +217,11 @@ class GlobalController(BaseController):
 
     def _on_status(self, message: Message) -> Reply | None:
         """Take a status; a broker's is answered with its rights, when they are others than its."""
+        sender = self.nib_store.controller(message.sender_id)
+        if sender is not None and sender.role is Role.REGIONAL and message.is_trusted:
+            status = read(message, Status)
+            told = (status.policy_epoch, status.policy_version)
+            self._desk.overtake(*told, told_by=sender.controller_id)
         return self._rights.answer(message, self._parenting.on_status(message))
 
     def _on_summary(self, message: Message) -> Reply:

@@ -82,6 +82,37 @@ class PolicyDesk:
         self._on_withdrawn(changed, by)
         return True
 
+    def overtake(self, epoch: int, version: int, *, told_by: str) -> bool:
+        """Number our policy anew if somebody below has a newer one than we ever gave out.
+
+        Then our database is a restored one, and nobody would take our policy any more. Content
+        stays as it is: who applied or withdrew something since the backup has to do so again,
+        which the event says. Tells whether it was so.
+        """
+        with self._nib.transaction() as tx:
+            own = tx.policy()
+            if own is None or (epoch, version) <= (own.epoch, own.version):
+                return False
+            tx.put_policy(replace(own, epoch=epoch + 1, version=1))
+            tx.append_event(
+                NewEvent(
+                    event_type="POLICY_RENUMBERED",
+                    subject=f"{epoch + 1}.1",
+                    actor=self._actor,
+                    at=datetime.now(UTC),
+                    data={
+                        "was": f"{own.epoch}.{own.version}",
+                        "newer": f"{epoch}.{version}",
+                        "told_by": told_by,
+                        "remedy": "this NIB is older than what it had given out: apply policy and "
+                        "revoke or block controllers again, if that was done since the backup",
+                    },
+                )
+            )
+        log.error("policy_renumbered", was=f"{own.epoch}.{own.version}", told_by=told_by)
+        self._on_changed()
+        return True
+
     def _put(self, make: Callable[[Policy | None], Policy], by: str) -> Policy:
         with self._nib.transaction() as tx:
             old = tx.policy()

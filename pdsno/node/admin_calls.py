@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
 from pdsno.controllers.local_controller import LocalController
+from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.regional_controller import RegionalController
 from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.errors import InputError
@@ -94,6 +95,7 @@ def _status(controller: BaseController) -> Mapping[str, object]:
     probing: Mapping[str, object] = {}
     if isinstance(controller, GlobalController | RegionalController | LocalController):
         probing = controller.probing
+    certificate = controller.options.tls
     return {
         "controller_id": controller.controller_id,
         "role": controller.role,
@@ -102,8 +104,22 @@ def _status(controller: BaseController) -> Mapping[str, object]:
         "mqtt_connected": bool(controller.mqtt_client and controller.mqtt_client.is_connected),
         "outbox_tail": controller.nib_store.outbox_tail(),
         "outbox_waiting": controller.reports_waiting,
+        "certificate_until": (
+            certificate.not_after if certificate and certificate.has_certificate else None
+        ),
+        **_streams(controller),
         **probing,
     }
+
+
+def _streams(controller: BaseController) -> Mapping[str, object]:
+    """Return what became of durable messages since the start: those sent, those taken in."""
+    told: dict[str, object] = {}
+    if isinstance(controller, MemberController):
+        told["streams_out"] = controller.streams_out
+    if isinstance(controller, GlobalController | RegionalController):
+        told["streams_in"] = controller.streams_in
+    return told
 
 
 def _withdraw(
