@@ -25,16 +25,20 @@ DEMO, UP, TIERS = "beside a demo", "on a site, up in the background", "on a site
 RUN = {
     "README.md": {
         ".venv/bin/pdsno nib devices                     # what there is": DEMO,
+        "TOKEN=$(.venv/bin/pdsno lab exec gc -- pdsno api-token create --name me --role viewer)": (
+            DEMO
+        ),
         "sudo .venv/bin/pdsno discover 192.0.2.0/24": UP,
         "sudo .venv/bin/pdsno up --subnet 192.0.2.0/24 --credentials credentials.yml": UP,
     },
     "docs/tutorial.md": {
         "pdsno nib devices": DEMO,
         "pdsno nib devices --region zone-B --type router": DEMO,
-        "pdsno nib probes --api http://172.30.30.21:8080": DEMO,
+        "pdsno lab exec lc-a -- pdsno nib probes": DEMO,
         "pdsno lab exec lc-a -- pdsno discover 10.10.10.0/28 --query "
         "--credentials /run/pdsno/credentials.yml": DEMO,
         "pdsno lab exec gc -- pdsno policy show -o yaml": DEMO,
+        "pdsno lab exec rc-b -- pdsno controller block local_cntl_zone-B_1": DEMO,
         "pdsno lab verify two-regions": DEMO,
         "pdsno discover 192.0.2.0/24": UP,
         "(umask 077; cat > credentials.yml) <<'END'": UP,
@@ -44,7 +48,9 @@ RUN = {
         "pdsno controller run --role global --settings global.yml 2> global.log &": TIERS,
         "cat > policy.yml <<'END'": TIERS,
         "umask 077": TIERS,
-        "pdsno nib controllers": TIERS,
+        "pdsno api-token create --name me --role viewer --save http://127.0.0.1:8080 "
+        "--socket global.sock": TIERS,
+        "pdsno controller list --socket global.sock": TIERS,
         "kill %1 %2 %3": TIERS,
     },
 }
@@ -86,6 +92,7 @@ def clone() -> Iterator[Path]:
         for name, text in {"pdsno": f'exec {python} "$@"', "sudo": 'exec "$@"'}.items():
             (programs / name).write_text(f"#!/bin/sh\n{text}\n")
             (programs / name).chmod(0o755)
+        (folder / ".config").symlink_to(os.environ["XDG_CONFIG_HOME"])
         yield folder
 
 
@@ -142,11 +149,12 @@ def test_the_tutorial_s_claims_about_the_demo_hold(
     clone: Path, standing_demo: StandingDemo
 ) -> None:
     lab = standing_demo.lab
-    probes = run_block(f"pdsno nib probes --api http://{lab.network}.21:8080 -o csv", clone)
+    in_lc = f"pdsno lab exec --lab {lab.name} lc-a --"
+    probes = run_block(f"{in_lc} pdsno nib probes -o csv", clone)
     (ignores_ping,) = [line for line in probes.splitlines() if ",10.10.10.11," in line]
     assert "answered ARP" in ignores_ping
     query = "pdsno query 10.10.10.1 --credentials /run/pdsno/credentials.yml -o json"
-    assert '"leaf1"' in run_block(f"pdsno lab exec --lab {lab.name} lc-a -- {query}", clone)
+    assert '"leaf1"' in run_block(f"{in_lc} {query}", clone)
 
 
 @pytest.mark.parametrize("page", RUN)
