@@ -12,14 +12,12 @@ import pytest
 import requests
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from pdsno.communication.broker_tls import named_context
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.domain.entities import Device
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import DiscoveryReport, Message, MessageType
-from pdsno.domain.peers import server_name
 from pdsno.identity.directory import NIBVerifier
 from pdsno.identity.keys import load_or_create_key
 from pdsno.identity.pki.authority import Lifetimes
@@ -27,7 +25,7 @@ from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.signing import SigningKey
 from tests.integration.namespaces import until
 from tests.integration.network import Network, network
-from tests.integration.network_nodes import BROKER_ID, PDSNO, Controller
+from tests.integration.network_nodes import PDSNO, Controller
 
 pytestmark = pytest.mark.lab
 
@@ -311,7 +309,7 @@ def _publish(member: Member, topic: str, body: str) -> str:
     client = paho.mqtt.client.Client(
         CallbackAPIVersion.VERSION2, member.node.known_id, protocol=MQTTProtocolVersion.MQTTv5
     )
-    client.tls_set_context(named_context(member.tls, server_name(BROKER_ID, None)))
+    client.tls_set_context(member.tls.client_context())
     answers: list[str] = []
     client.on_publish = lambda _c, _u, _mid, reason, _p: answers.append(str(reason))
     client.connect(member.net.broker.address, 8883)
