@@ -51,7 +51,7 @@ def key_id_of(public_key: str) -> str:
 
 
 class SigningKey:
-    """A controller's private key. Implements `pdsno.domain.ports.Signer`; never printed."""
+    """A controller's private key. Implements `pdsno.domain.trust_ports.Signer`; never printed."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
@@ -90,7 +90,7 @@ class SigningKey:
         )
 
     def sign(self, header: Mapping[str, Any], payload: bytes, *, with_key: bool = False) -> bytes:
-        """Return a flattened JSON JWS; see `pdsno.domain.ports.Signer.sign`."""
+        """Return a flattened JSON JWS; see `pdsno.domain.trust_ports.Signer.sign`."""
         protected = {"alg": "Ed25519", "typ": "pdsno+jws", **header, "kid": self.key_id}
         if with_key:
             protected["jwk"] = {"kty": "OKP", "crv": "Ed25519", "x": self.public_key}

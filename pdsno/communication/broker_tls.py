@@ -3,10 +3,10 @@
 import ssl
 from typing import Any, cast
 
-from pdsno.domain.ports import TransportSecurity
+from pdsno.domain.trust_ports import TransportSecurity
 
 
-class _NamedContext:
+class NamedContext:
     """Stands where an MQTT library wants an SSLContext, and puts in the name that it would not.
 
     Libraries check the certificate against the address that they connect to; ours bear names.
@@ -17,6 +17,17 @@ class _NamedContext:
     def __init__(self, tls: TransportSecurity, server_name: str) -> None:
         self._tls = tls
         self._server_name = server_name
+        self._shown = ""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether we have another certificate by now than the broker was shown last."""
+        return self._shown not in ("", self._tls.certificate_sha256)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What to give the library: this, which has of an SSLContext what it uses."""
+        return cast("ssl.SSLContext", self)
 
     def wrap_socket(self, sock: Any, *, server_hostname: str = "", **options: Any) -> ssl.SSLSocket:  # noqa: ANN401 - ssl's
         """Return the socket in TLS, by the certificate that we have now.
@@ -26,6 +37,7 @@ class _NamedContext:
         """
         del server_hostname
         options["do_handshake_on_connect"] = False
+        self._shown = self._tls.certificate_sha256
         context = self._tls.client_context()
         secured = context.wrap_socket(sock, server_hostname=self._server_name, **options)
         try:
@@ -34,8 +46,3 @@ class _NamedContext:
             secured.close()
             raise
         return secured
-
-
-def named_context(tls: TransportSecurity, server_name: str) -> ssl.SSLContext:
-    """Return what to give an MQTT library as its context."""
-    return cast("ssl.SSLContext", _NamedContext(tls, server_name))

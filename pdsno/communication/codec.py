@@ -27,7 +27,7 @@ from pdsno.domain.identifiers import check_controller_id, new_message_id
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import BROADCAST, SCHEMA_VERSION, Message, MessageType
 from pdsno.domain.peers import Channel
-from pdsno.domain.ports import Signer, Verifier
+from pdsno.domain.trust_ports import Signer, Verifier
 from pdsno.signing import b64decode
 
 __all__ = [
@@ -61,7 +61,10 @@ VALIDATION_TYPES = frozenset(
 STATE_TYPES = frozenset({MessageType.POLICY_UPDATE, MessageType.STATUS})
 """Messages that say how things stand: retained on MQTT, they may be of any age."""
 
-_LARGE_TYPES = frozenset({MessageType.DISCOVERY_REPORT, MessageType.DISCOVERY_SUMMARY})
+# The rights of a broker travel in a STATUS: some 400 bytes a controller.
+_LARGE_TYPES = frozenset(
+    {MessageType.DISCOVERY_REPORT, MessageType.DISCOVERY_SUMMARY, MessageType.STATUS}
+)
 _SMALL_BYTES = 1024 * 1024
 _STRANGERS_TYPES = frozenset({MessageType.VALIDATION_REQUEST, MessageType.CHALLENGE_RESPONSE})
 _STRANGERS_BYTES = 64 * 1024

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from pdsno.domain.errors import InputError, Refusal, RefusedError
-from pdsno.domain.ports import SignedContent, Signer, Verifier
+from pdsno.domain.trust_ports import SignedContent, Signer, Verifier
 from pdsno.signing import SigningKey, carried_key, key_id_of, peek_header, verify_with
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ _MAX_SENDERS = 10_000
 
 
 class PinningVerifier:
-    """Trusts the first key of each sender (implements `pdsno.domain.ports.Verifier`)."""
+    """Trusts the first key of each sender (implements `pdsno.domain.trust_ports.Verifier`)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

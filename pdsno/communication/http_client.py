@@ -37,7 +37,7 @@ from pdsno.domain.errors import (
 from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.messages import Message, MessageType, StreamTail
 from pdsno.domain.peers import Channel
-from pdsno.domain.ports import Signer, TransportSecurity, Verifier
+from pdsno.domain.trust_ports import Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from pdsno.communication.http_tls import joining_context, new_session
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import check_controller_id
 from pdsno.domain.peers import server_name
-from pdsno.domain.ports import TransportSecurity
+from pdsno.domain.trust_ports import TransportSecurity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

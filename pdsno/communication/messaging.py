@@ -22,7 +22,7 @@ from pdsno.communication.topics import check_filter, check_topic
 from pdsno.domain.errors import InputError, TransientError
 from pdsno.domain.identifiers import check_controller_id, new_message_id
 from pdsno.domain.messages import BROADCAST, Handler, MessageType
-from pdsno.domain.ports import TransportSecurity
+from pdsno.domain.trust_ports import TransportSecurity
 
 _QOS = (0, 1, 2)
 _PORTS = range(1, 65536)
@@ -53,7 +53,7 @@ class BrokerConnection(Protocol):
         """Connect in the background and keep connected; idempotent, but for another will."""
 
     def renew(self, timeout_s: float) -> None:
-        """Connect anew, for a new certificate; who publishes meanwhile waits and loses nothing."""
+        """Connect anew if there is a new certificate to show; who publishes meanwhile waits."""
 
     def close(self) -> None:
         """Disconnect and end the threads."""
@@ -205,10 +205,11 @@ class MessagingClient:
                 raise
 
     def reconnect(self, *, timeout_s: float = 10.0) -> None:
-        """Connect anew, to show the broker our new certificate; nothing unless connected.
+        """Show the broker our certificate if it is newer than the one it saw; else nothing.
 
-        The session goes on: no message is lost, and who publishes meanwhile waits. Call it after
-        each renewal. Raises TransientError or RefusedError as `connect` does, and goes on trying.
+        The session goes on: no message is lost, and who publishes meanwhile waits. `publish` does
+        this by itself, so that only those who never publish need it. Raises TransientError or
+        RefusedError as `connect` does, and goes on trying.
         """
         connection = self._connection
         if connection is not None:

@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pdsno.communication.backoff import Backoff
-from pdsno.communication.broker_tls import named_context
+from pdsno.communication.broker_tls import NamedContext
 from pdsno.communication.codec import MAX_MESSAGE_BYTES, MessageJournal
 from pdsno.communication.deliveries import OrderedWorker
 from pdsno.communication.embedding import choose_credentials, is_loopback
@@ -40,7 +40,7 @@ from pdsno.communication.subscriptions import Incoming, Subscription, Subscripti
 from pdsno.communication.tls_errors import cause_of
 from pdsno.domain.errors import InputError, PDSNOError, TransientError
 from pdsno.domain.peers import server_name
-from pdsno.domain.ports import Signer, TransportSecurity, Verifier
+from pdsno.domain.trust_ports import Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 
@@ -73,6 +73,7 @@ class _Connection:
         self._starting = threading.Lock()
         self._handover = Handover()
         self._is_started = False
+        self._tls = NamedContext(key.tls, key.server_name) if key.tls is not None else None
         self._client = self._new_client(key.controller_id)
 
     def _new_client(self, controller_id: str) -> paho.Client:
@@ -83,8 +84,8 @@ class _Connection:
             manual_ack=True,
         )
         client.max_queued_messages_set(_MAX_UNSENT)
-        if self._key.tls is not None:
-            client.tls_set_context(named_context(self._key.tls, self._key.server_name))
+        if self._tls is not None:
+            client.tls_set_context(self._tls.context)
         else:
             client.on_socket_open = _require_loopback_peer
         client.on_pre_connect = self._on_pre_connect
@@ -107,9 +108,9 @@ class _Connection:
                 self._launch()
 
     def renew(self, timeout_s: float) -> None:
-        """Connect anew and wait until that is done, for `timeout_s` at most."""
+        """If there is a new certificate to show, connect anew; waits for `timeout_s` at most."""
         with self._starting:
-            if not self._is_started:
+            if not self._is_started or self._tls is None or not self._tls.is_outdated:
                 return
             with self._handover.alone(_ANSWER_TIMEOUT_S):
                 self._halt()
@@ -169,6 +170,8 @@ class _Connection:
         """Return the broker's answer; raises TransientError without one in time."""
         expiry = {} if item.expiry_s is None else {"MessageExpiryInterval": item.expiry_s}
         properties = _properties(PacketTypes.PUBLISH, **expiry)
+        if self._tls is not None and self._tls.is_outdated:
+            self.renew(item.timeout_s)
         with self._handover.using(item.timeout_s) as left_s:
             if not self.state.is_up:
                 raise TransientError(f"not connected to the MQTT broker at {self.name}")
@@ -268,7 +271,7 @@ class _Connection:
         _properties: object,
     ) -> None:
         was_up = self.state.down()
-        if not was_up and not self.state.is_refused and self._key.tls is not None:
+        if not was_up and not self.state.is_refused and self._tls is not None:
             # With TLS 1.3 a server judges the client's certificate after the client was done.
             self._failed(
                 "it closed the connection: our certificate may have expired, or be of another root",

@@ -9,7 +9,7 @@ from typing import Any
 from pdsno.communication.rest_protocol import EXTENSION
 from pdsno.domain.errors import InputError, Refusal, RefusedError
 from pdsno.domain.peers import Channel, PeerIdentity
-from pdsno.domain.ports import PeerDirectory, TransportSecurity
+from pdsno.domain.trust_ports import PeerDirectory, TransportSecurity
 
 _KNOWN = 1024
 

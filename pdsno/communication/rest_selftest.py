@@ -15,7 +15,7 @@ from typing import Any
 from pdsno.communication.tls_errors import explain
 from pdsno.domain.errors import OperationError, PDSNOError
 from pdsno.domain.peers import server_name
-from pdsno.domain.ports import TransportSecurity
+from pdsno.domain.trust_ports import TransportSecurity
 
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 4096

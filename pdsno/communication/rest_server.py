@@ -37,7 +37,7 @@ from pdsno.domain.errors import PDSNOError
 from pdsno.domain.identifiers import check_controller_id
 from pdsno.domain.messages import Handler, MessageType
 from pdsno.domain.peers import Channel
-from pdsno.domain.ports import PeerDirectory, Signer, TransportSecurity, Verifier
+from pdsno.domain.trust_ports import PeerDirectory, Signer, TransportSecurity, Verifier
 
 log = structlog.get_logger()
 

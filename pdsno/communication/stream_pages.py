@@ -10,7 +10,7 @@ from pdsno.communication.codec import MAX_MESSAGE_BYTES, open_message
 from pdsno.communication.strict_json import parse_json
 from pdsno.domain.errors import Refusal, RefusedError, RemoteProtocolError
 from pdsno.domain.messages import Message, StreamTail
-from pdsno.domain.ports import Verifier
+from pdsno.domain.trust_ports import Verifier
 
 PAGE_MEDIA_TYPE = "application/x-ndjson"
 PAGE_BYTES = 2 * 1024 * 1024

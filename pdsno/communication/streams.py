@@ -20,7 +20,8 @@ from pdsno.domain.entities import OutboxRow
 from pdsno.domain.errors import NotFoundError, Refusal, RefusedError, TransientError
 from pdsno.domain.messages import MessageType, StreamTail
 from pdsno.domain.peers import Channel
-from pdsno.domain.ports import NIB, Signer, Verifier
+from pdsno.domain.ports import NIB
+from pdsno.domain.trust_ports import Signer, Verifier
 
 log = structlog.get_logger()
 

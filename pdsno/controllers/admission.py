@@ -16,7 +16,8 @@ from pdsno.domain.messages import (
     Reply,
     ValidationRequest,
 )
-from pdsno.domain.ports import NIB, PeerDirectory, Verifier
+from pdsno.domain.ports import NIB
+from pdsno.domain.trust_ports import PeerDirectory, Verifier
 from pdsno.identity.exchange import Surroundings, Validator
 from pdsno.identity.join_tokens import JoinTokens
 from pdsno.identity.tokens import DEFAULT_TTL_S

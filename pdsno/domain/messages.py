@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from pdsno.domain.coverage import Coverage
 from pdsno.domain.broker_rights import BrokerRights
+from pdsno.domain.coverage import Coverage
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.peers import Channel
 from pdsno.domain.policy import Policy, RegionPolicy

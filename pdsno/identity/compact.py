@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.jsonable import jsonable
-from pdsno.domain.ports import Signer
+from pdsno.domain.trust_ports import Signer
 from pdsno.signing import b64decode, b64encode, peek_header, verify_with
 
 T = TypeVar("T")

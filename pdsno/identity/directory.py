@@ -9,7 +9,8 @@ from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.messages import MessageType, TrustedKey
 from pdsno.domain.peers import PeerIdentity
-from pdsno.domain.ports import NIBReader, SignedContent
+from pdsno.domain.ports import NIBReader
+from pdsno.domain.trust_ports import SignedContent
 from pdsno.signing import carried_key, key_id_of, peek_header, verify_with
 
 _TYP = "pdsno+jws"
@@ -23,7 +24,7 @@ _NOT_ACTIVE = {
 
 
 class NIBVerifier:
-    """Implements `Verifier` and `PeerDirectory` of `pdsno.domain.ports`.
+    """Implements `Verifier` and `PeerDirectory` of `pdsno.domain.trust_ports`.
 
     A status counts from the moment it is committed.
 
@@ -54,7 +55,7 @@ class NIBVerifier:
                     self._pins[key_id] = before
 
     def check_peer(self, peer: PeerIdentity) -> ControllerRecord:
-        """Return whose key it is; see `pdsno.domain.ports.PeerDirectory.check_peer`."""
+        """Return whose key it is; see `pdsno.domain.trust_ports.PeerDirectory.check_peer`."""
         record = self._nib.controller_by_key(peer.key_id)
         if record is None:
             raise RefusedError(Refusal.UNKNOWN_KEY, f"{peer.controller_id} is not known here")
@@ -68,7 +69,7 @@ class NIBVerifier:
         return record
 
     def verify(self, jws: bytes) -> SignedContent:
-        """Return what was signed; see `pdsno.domain.ports.Verifier.verify`."""
+        """Return what was signed; see `pdsno.domain.trust_ports.Verifier.verify`."""
         header = peek_header(jws)
         if header.get("typ") != _TYP:
             raise RefusedError(Refusal.UNSIGNED, "signed, but not as a message")

@@ -9,7 +9,8 @@ from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role, controller_id
 from pdsno.domain.messages import TrustedKey, ValidationRequest, ValidationResult
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import NIBReader, NIBTransaction, Signer
+from pdsno.domain.ports import NIBReader, NIBTransaction
+from pdsno.domain.trust_ports import Signer
 from pdsno.identity.challenges import Pending
 from pdsno.identity.escalation import check_subnets_free
 from pdsno.identity.join_tokens import spent

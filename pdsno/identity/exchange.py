@@ -31,12 +31,13 @@ from pdsno.domain.messages import (
     ValidationRequest,
     ValidationResult,
 )
-from pdsno.domain.ports import NIB, NIBTransaction, Signer
+from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.domain.trust_ports import Signer
 from pdsno.identity.challenges import NONCE_BYTES, OpenChallenges
 from pdsno.identity.claim_form import check_form
 from pdsno.identity.clock import SYSTEM_CLOCK, Clock
-from pdsno.identity.escalation import EscalationCause
 from pdsno.identity.enrolment import Enrolled, Enrolment
+from pdsno.identity.escalation import EscalationCause
 from pdsno.identity.pki.authority import Authority
 from pdsno.identity.refusals import RefusalLog, Refused
 from pdsno.identity.validation import ValidationMachine
@@ -71,9 +72,9 @@ class Surroundings:
 
     `authority` returns its issuing CA, None while none is in force. `server_cert_sha256` tells
     what it shows on its join listener. `in_transaction` runs inside the admitting or locking
-    transaction (outbox rows); `regain` asks for a new issuing certificate, when the global
-    controller approved what only the lack of one had made it decide; `on_admitted` and `on_locked` after it was committed, `on_refused`
-    after a refusal, with the provisional name and the reason.
+    transaction (outbox rows). `regain` asks for a new issuing certificate, when the global
+    controller approved what only the lack of one had made it decide. `on_admitted` and `on_locked`
+    run after the commit, `on_refused` after a refusal, with the provisional name and the reason.
     """
 
     authority: Callable[[], Authority | None] = lambda: None

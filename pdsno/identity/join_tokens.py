@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pdsno.domain.entities import JoinTokenRecord, NewEvent, TokenStatus
 from pdsno.domain.errors import InputError, NotFoundError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_region
-from pdsno.domain.ports import NIB, NIBReader, Signer
+from pdsno.domain.ports import NIB, NIBReader
+from pdsno.domain.trust_ports import Signer
 from pdsno.identity.clock import SYSTEM_CLOCK, Clock
 from pdsno.identity.tokens import DEFAULT_TTL_S, JoinClaims, mint
 from pdsno.identity.validator_identity import ValidatorIdentity

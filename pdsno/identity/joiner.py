@@ -22,7 +22,7 @@ from pdsno.domain.messages import (
     ValidationResult,
 )
 from pdsno.domain.peers import Channel
-from pdsno.domain.ports import Signer
+from pdsno.domain.trust_ports import Signer
 from pdsno.identity.challenges import NONCE_BYTES, transcript
 from pdsno.identity.tokens import JoinTicket, read_unverified
 from pdsno.signing import b64decode, b64encode, key_id_of

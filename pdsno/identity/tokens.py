@@ -15,7 +15,7 @@ from pdsno.domain.entities import JoinTokenRecord, TokenStatus
 from pdsno.domain.errors import InputError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import TrustedKey
-from pdsno.domain.ports import Signer
+from pdsno.domain.trust_ports import Signer
 from pdsno.identity.compact import open_document, peek_document, sign_document
 from pdsno.signing import carried_key, key_id_of
 

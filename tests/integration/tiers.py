@@ -72,6 +72,7 @@ class Tiers:
     """What each look was told besides."""
     status_s: float = STATUS_S
     check_s: float = 60.0
+    validation_limit: int = 1000
     lifetimes: Lifetimes | None = None
     join_ports: dict[str, int] = field(default_factory=dict)
     identities: dict[str, TlsIdentity] = field(default_factory=dict)
@@ -121,7 +122,7 @@ class Tiers:
             parent=parent,
             url=url,
             join_port=self.join_ports.setdefault(name, free_port()),
-            validation_limit=1000,
+            validation_limit=self.validation_limit,
             status_interval_s=self.status_s,
             certificate_check_s=self.check_s,
             mqtt_port=self.broker_port or 1883,

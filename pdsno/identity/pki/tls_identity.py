@@ -33,7 +33,7 @@ class _Held:
 
 
 class TlsIdentity:
-    """Implements `pdsno.domain.ports.TransportSecurity`. Thread-safe; of one process at a time.
+    """Implements `TransportSecurity` of `pdsno.domain.trust_ports`. Thread-safe; of one process.
 
     Raises OperationError, naming the remedy, if what is in the folder is damaged or not private.
     """
@@ -138,11 +138,11 @@ class TlsIdentity:
     # --- using it ------------------------------------------------------------------------------
 
     def server_context(self, *, requires_client: bool) -> ssl.SSLContext:
-        """Return a listener's context; see `pdsno.domain.ports.TransportSecurity`."""
+        """Return a listener's context; see `pdsno.domain.trust_ports.TransportSecurity`."""
         return contexts.following(lambda: self._must_hold().listeners[requires_client])
 
     def client_context(self) -> ssl.SSLContext:
-        """Return a client's context; see `pdsno.domain.ports.TransportSecurity`."""
+        """Return a client's context; see `pdsno.domain.trust_ports.TransportSecurity`."""
         return contexts.following(lambda: self._must_hold().client)
 
     def peer(self, certificate: bytes) -> PeerIdentity:

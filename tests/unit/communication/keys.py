@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pdsno.domain.errors import Refusal, RefusedError
-from pdsno.domain.ports import SignedContent
+from pdsno.domain.trust_ports import SignedContent
 from pdsno.signing import SigningKey, carried_key, key_id_of, peek_header, verify_with
 
 

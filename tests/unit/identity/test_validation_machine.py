@@ -245,8 +245,8 @@ class Exchange(RuleBasedStateMachine):
     @rule(asking=asked, signer=st.integers(0, 2))
     def forge_at_once(self, asking: Asking, signer: int) -> None:
         """What a thief does who holds the challenge and has a key of its own."""
-        sent = self.answer(of=asking, other=asking, is_honest=False, signer=signer)
-        self.send((sent[0], asking.key.key_id), None, dies=False)
+        response, _ = self.answer(of=asking, other=asking, is_honest=False, signer=signer)
+        self.send((response, asking.key.key_id), None, dies=False)
 
     @rule(sent=answers, as_who=st.none() | st.integers(0, 2), dies=RARELY)
     def send(self, sent: tuple[ChallengeResponse, str], as_who: int | None, dies: bool) -> None:
