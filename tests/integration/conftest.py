@@ -15,6 +15,7 @@ from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.domain.messages import Message
 from tests.integration.ears import NewClient
+from tests.integration.identity_rig import Door, Site, site_of
 from tests.integration.rest_rig import GC_KEY, RC_KEY, REQUEST, VERIFIER, Send
 
 
@@ -99,3 +100,22 @@ def send(client: ControllerHTTPClient) -> Send:
         return client.send(**arguments | changes)
 
     return send_request
+
+
+@pytest.fixture(scope="module")
+def validators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give a global and a regional controller whose join listeners serve."""
+    with site_of(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def undisturbed(validators: Site) -> Iterator[None]:
+    """Fail unless others are served after a test."""
+    with validators.unharmed():
+        yield
+
+
+@pytest.fixture(params=["global", "regional"])
+def door(validators: Site, request: pytest.FixtureRequest) -> Door:
+    return validators.doors[request.param]
