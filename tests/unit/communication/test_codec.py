@@ -263,7 +263,7 @@ def test_a_large_report_comes_through() -> None:
     assert len(opened(sealed(draft)).payload["x"]) == 3_000_000
 
 
-@pytest.mark.parametrize("kind", [MessageType.DISCOVERY_REPORT, MessageType.STATUS])
+@pytest.mark.parametrize("kind", [MessageType.DISCOVERY_REPORT, MessageType.POLICY_UPDATE])
 def test_too_large_a_message_is_not_sent(kind: MessageType) -> None:
     draft = replace(DRAFT, message_type=kind, payload={"x": "y" * size_limit(kind)})
     with pytest.raises(OperationError, match="too large to send"):
@@ -273,8 +273,9 @@ def test_too_large_a_message_is_not_sent(kind: MessageType) -> None:
 def test_too_large_a_message_is_not_read() -> None:
     with pytest.raises(RemoteProtocolError, match="too many"):
         opened(b" " * (MAX_MESSAGE_BYTES + 1))
-    with pytest.raises(RemoteProtocolError, match="too many for STATUS"):
-        opened(forged({}, b" " * size_limit(MessageType.STATUS) + b"{}"))
+    small = MessageType.POLICY_UPDATE
+    with pytest.raises(RemoteProtocolError, match="too many for POLICY_UPDATE"):
+        opened(forged({"message_type": small.value}, b" " * size_limit(small) + b"{}"))
 
 
 @pytest.mark.parametrize("payload", [{"a": float("nan")}, {"a": object()}, [1], {"a": "\ud800"}])
