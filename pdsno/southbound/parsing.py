@@ -151,11 +151,13 @@ def facts_of_recording(
 ) -> tuple[Facts, str | None]:
     """Return the facts in one recorded output, and what in it was not understood.
 
-    Raises InputError for a platform or command that is not known, OperationError if nothing in
-    the output can be read.
+    Raises InputError for a platform or command that is not known, OperationError if the output
+    is too long, or nothing in it can be read.
     """
     platform = platform_named(platform_name)
     known = command_named(platform, command)
+    if len(text) > MAX_BYTES:
+        raise OperationError(f"the output is longer than {MAX_BYTES >> 20} MiB")
     at = datetime.now(UTC)
     outputs = platform.outputs({known: text})
     printed = outputs.printed(known)

@@ -1,0 +1,140 @@
+"""An output in which nothing is found, and one that is truly empty, are not the same."""
+
+import io
+
+import pytest
+
+from pdsno.cli.main import main
+from pdsno.southbound.platforms import platform_named
+from pdsno.southbound.platforms.readings import Reading
+
+OLD_IOS = """
+Chassis id: 0200.5e00.5301
+Port id: Gi0/2
+Port Description: GigabitEthernet0/2
+System Name: dist-1
+
+System Description:
+Cisco IOS Software, C2960 Software
+
+Time remaining: 115 seconds
+System Capabilities: B
+Enabled Capabilities: B
+Management Addresses:
+    IP: 192.0.2.7
+Auto Negotiation - supported, enabled
+Media Attachment Unit type: 30
+---------------------------------------------
+
+
+Total entries displayed: 1
+"""
+JUNOS_PARTS = """Hardware inventory:
+Item             Version  Part number  Serial number     Description
+Chassis                                ZZ0000000001      EX0000-48T
+Routing Engine 0 REV 03   740-000001   ZZ0000000002      RE-EX0000
+FPC 0            REV 17   650-000002   ZZ0000000003      EX0000-48T
+  CPU                     BUILTIN      BUILTIN           FPC CPU
+    Xcvr 54               740-000003   ZZ000000004-2     QSFP28-100G-CU1M
+    Xcvr 55      REV 01   NON-JNPR     ZZ0000000005      SFP-T
+  Power Supply 0 REV 04   740-000006   ZZ0000000006      PSU-650W-AC
+PEM 0            Rev 01   740-000007   ZZ0000000007      PS 1.4-2.52kW; 90-264V AC in
+  Fan Tray 0                                             fan, Front to Back
+"""
+EOS_BLANK = """Interface Ethernet3 detected 1 LLDP neighbors:
+
+  Neighbor 0200.5e00.5301/"Port 7 of 24", age 12 seconds
+  - Chassis ID type: MAC address (4)
+    Chassis ID     : 0200.5e00.5301
+  - Port ID type: Locally assigned (7)
+    Port ID     : "Port 7 of 24"
+  - System Name: "desk-switch"
+"""
+
+
+def read(platform: str, command: str, text: str) -> Reading:
+    return platform_named(platform).readers[command](text)
+
+
+def test_neighbours_without_a_port_of_ours_are_no_empty_list() -> None:
+    found = read("cisco_ios", "show lldp neighbors detail", OLD_IOS)
+    assert found.neighbors is None
+    assert found.problem == "does not say at which port it hears 1 of its neighbours"
+    nobody = read("cisco_ios", "show lldp neighbors detail", "\nTotal entries displayed: 0\n")
+    assert (nobody.neighbors, nobody.problem) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [
+        ("cisco_ios", "show version"),
+        ("cisco_ios", "show interfaces"),
+        ("cisco_nxos", "show interface"),
+        ("hp_comware", "display interface"),
+        ("huawei_vrp", "display version"),
+        ("juniper_junos", "show lldp neighbors"),
+        ("vyos", "show lldp neighbors"),
+    ],
+)
+def test_what_every_device_prints_is_a_failure_when_nothing_in_it_is_found(
+    platform: str, command: str
+) -> None:
+    try:
+        problem = read(platform, command, "Welcome to the machine\nno such thing here\n").problem
+    except ValueError as error:
+        problem = str(error)
+    assert problem
+
+
+@pytest.mark.parametrize(
+    ("platform", "heading"),
+    [
+        (
+            "juniper_junos",
+            "Local Interface    Parent Interface    Chassis Id   Port info  System Name",
+        ),
+        ("vyos", "Device ID    Local    Proto    Cap    Platform    Port ID"),
+    ],
+)
+def test_a_table_without_rows_says_that_nobody_is_heard(platform: str, heading: str) -> None:
+    found = read(platform, "show lldp neighbors", heading + "\n")
+    assert (found.neighbors, found.problem) == ((), None)
+
+
+def test_parts_of_junos_devices_have_their_names_alone() -> None:
+    found = read("juniper_junos", "show chassis hardware", JUNOS_PARTS)
+    assert (found.model, found.serial) == ("EX0000-48T", "ZZ0000000001")
+    assert [(m.name, m.model, m.serial) for m in found.modules] == [
+        ("Routing Engine 0", "RE-EX0000", "ZZ0000000002"),
+        ("FPC 0", "EX0000-48T", "ZZ0000000003"),
+        ("Xcvr 54", "QSFP28-100G-CU1M", "ZZ000000004-2"),
+        ("Xcvr 55", "SFP-T", "ZZ0000000005"),
+        ("Power Supply 0", "PSU-650W-AC", "ZZ0000000006"),
+        ("PEM 0", "PS 1.4-2.52kW; 90-264V AC in", "ZZ0000000007"),
+    ]
+
+
+def test_an_eos_neighbour_whose_port_has_blanks_in_its_name_is_heard() -> None:
+    found = read("arista_eos", "show lldp neighbors detail", EOS_BLANK)
+    assert [(n.remote_name, n.remote_interface) for n in found.neighbors or ()] == [
+        ("desk-switch", "Port 7 of 24")
+    ]
+
+
+def test_parse_says_when_an_output_tells_nothing_or_is_too_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parsed(text: bytes) -> tuple[int, str]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+        code = main(["parse", "--platform", "cisco_ios", "--command", "show ip arp", "-"])
+        return code, capsys.readouterr().err
+
+    code, said = parsed(b"")
+    assert code == 0
+    assert "tells nothing: empty, or not what cisco_ios prints for 'show ip arp'" in said
+    table = b"Protocol  Address     Age (min)  Hardware Addr   Type   Interface\n"
+    row = b"Internet  192.0.2.1   5          0200.5e00.5301  ARPA   Vlan10\n"
+    assert parsed(table + row) == (0, "")
+    code, said = parsed(row * 80_000)
+    assert code == 1
+    assert said == "pdsno: error: the output is longer than 4 MiB\n"
