@@ -38,7 +38,7 @@ _ALWAYS_THERE = frozenset({"mac", "ips"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """What a device as it now stands does not show: whether it told, and where it answered."""
+    """What a device as it now stands does not show: whether it told, and where only it answers."""
 
     neighbors: bool
     answered: frozenset[str]
@@ -88,7 +88,8 @@ def describe(
         return device
     told = _Told(
         neighbors=neighbors is not None,
-        answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings}),
+        answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings})
+        - observed.shared_ips,
     )
     return _over(previous, device, coverage, told)
 

@@ -66,6 +66,7 @@ def _contradictions(pair: Pair) -> Iterator[str]:
         yield "different chassis IDs"
     if pair.is_now:
         yield from _different_places(pair)
+        yield from _different_faces(pair)
 
 
 def _are_serials_different(pair: Pair) -> bool:
@@ -111,6 +112,22 @@ def _different_places(pair: Pair) -> Iterator[str]:
     knows_itself = a.reached & a.own_ips and b.reached & b.own_ips
     if knows_itself and not a.reached & b.own_ips and not b.reached & a.own_ips:
         yield "each was reached at an address that the other does not have"
+
+
+def _different_faces(pair: Pair) -> Iterator[str]:
+    """Two accounts of one time, told at addresses of which neither knows the other's.
+
+    Clones have one serial and all keys, yet each answers with its own MAC, or has a name of its
+    own. The contexts of one chassis have one serial and the same MACs, and each its own name.
+    """
+    a, b = pair.a, pair.b
+    if a.reached & b.reached:
+        return
+    left, right = a.told_macs or a.answering, b.told_macs or b.answering
+    if left and right and left.isdisjoint(right):
+        yield "other MACs answer for each"
+    if a.names and b.names and not pair.names and a.ips.isdisjoint(b.ips):
+        yield "each has a name of its own"
 
 
 # --- what speaks for it, and against ---------------------------------------------------------

@@ -67,10 +67,11 @@ class Profile:
     """All that one account tells of who it is; empty means "not told".
 
     `told_*` come from the device's own interface table, `seen_macs` from who answered for it;
-    `reached` are addresses at which it answered. Both `reached` and `told_ips` are addresses of
-    `namespace`; what it has inside of VRFs is `vrf_ips`, with the namespace of each. `is_past`
-    tells an account of an earlier time. `has_facts` is False where nobody asked it, or it did not
-    say.
+    `answering` are MACs that answered where it was asked, perhaps in its place: they tell accounts
+    apart and join none. `reached` are addresses at which it answered. Both `reached` and
+    `told_ips` are addresses of `namespace`; what it has inside of VRFs is `vrf_ips`, with the
+    namespace of each. `is_past` tells an account of an earlier time. `has_facts` is False where
+    nobody asked it, or it did not say.
     """
 
     label: str
@@ -81,6 +82,7 @@ class Profile:
     loopbacks: frozenset[str] = _NOBODY
     told_macs: frozenset[str] = _NOBODY
     seen_macs: frozenset[str] = _NOBODY
+    answering: frozenset[str] = _NOBODY
     serials: frozenset[Serial] = frozenset()
     chassis: frozenset[str] = _NOBODY
     engines: frozenset[str] = _NOBODY
