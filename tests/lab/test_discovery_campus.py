@@ -9,7 +9,7 @@ import pytest
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
 from pdsno.domain.observations import Outcome
 from pdsno.lab.runner import Lab
-from tests.lab.campus import LAN, SECOND, VLAN10, VLAN20, Site, campus, run_in, shell
+from tests.lab.campus import CREDENTIALS, LAN, SECOND, VLAN10, VLAN20, Site, campus, run_in, shell
 from tests.lab.lab_support import poll
 
 pytestmark = pytest.mark.lab
@@ -20,6 +20,7 @@ SILENT_HOSTS = {
     "00:80:77:1d:20:11": ("10.20.0.11", "sw2", "eth4"),
 }
 CRAWL = {"crawl": [VLAN10, VLAN20]}
+BEHIND = "10.70.0.0/30"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,21 @@ def test_links_are_confirmed_by_both_ends_and_unknown_neighbours_are_ghosts(site
     ghost = links["bastion:eth2", "inner:eth1"]
     assert ghost.status is LinkStatus.CLAIMED
     assert None in (ghost.a.device_id, ghost.b.device_id)
+
+
+def test_a_device_that_only_a_jump_host_reaches_is_found_through_it(site: Site) -> None:
+    before = site.run("lc", "ping", "-c1", "-W1", "10.70.0.2", check=False)
+    assert " 0 received" in before, "no way there but through the bastion"
+    config = site.folder / "ssh_config"
+    config.write_text("Host 10.70.0.2\n  ProxyJump 10.50.0.20\n")
+    credentials = site.folder / "credentials.yml"
+    credentials.write_text(f"{CREDENTIALS}ssh_config: {config}\n")
+    site.cycle(subnets=[LAN, BEHIND])
+    inner = site.devices()["inner"]
+    assert inner.management_ip == "10.70.0.2"
+    assert site.links()["bastion:eth2", "inner:eth1"].status is LinkStatus.CONFIRMED
+    assert "answered SSH" in site.outcomes()["10.70.0.2"].summary
+    assert "SSH" not in site.outcomes()["10.70.0.1"].summary
 
 
 def test_a_second_cycle_over_the_same_network_changes_nothing(site: Site) -> None:
