@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import click
 
-from pdsno.cli.output import OutputFormat, output_option, render, render_one
+from pdsno.cli.output import OutputFormat, output_option, render, render_one, told_keys
 from pdsno.domain.errors import OperationError
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.observations import Facts
@@ -59,7 +59,7 @@ def parse(*, platform: str, command: str, file: BinaryIO, output: OutputFormat) 
         rows = jsonable(item[name])
         if isinstance(rows, Sequence) and rows and not isinstance(rows, str):
             click.echo(f"\n{name.replace('_', ' ')}")
-            render(rows, fmt=output)
+            render(rows, fmt=output, columns=told_keys(rows))
 
 
 def _tells(facts: Facts) -> bool:
