@@ -4,7 +4,7 @@ A rule fits when the sysObjectID is
 beneath one of `oids` (the part after `enterprises`; none: any) and `descr` is found in sysDescr
 (none: always). Named groups of `descr` and `more` are cut out: `version`, `release` (shown in
 parentheses after the version), `kernel` (the version if nothing better is told), `model`,
-`hint` (the model if no MIB tells a better one), `serial`.
+`hint` (the model if no MIB tells a better one), `guess` (the last resort), `serial`.
 """
 
 import re

@@ -131,7 +131,9 @@ HOSTS: tuple[tuple[str, str, str], ...] = (
     ("2.3.51.3", "serial", "2.3.51.3.1.5.2.1.3.0"),
     ("19046.11.1", "model", "19046.11.1.1.5.2.1.5.0"),
     ("19046.11.1", "serial", "19046.11.1.1.5.2.1.3.0"),
-    # Console servers: ACS8000-MIB, ACS6000's
+    # Console servers: OG-STATUSv2-MIB (its scalars have no instance), ACS8000-MIB, ACS6000's
+    ("25049", "version", "25049.17.1.1"),
+    ("25049", "serial", "25049.17.1.2"),
     ("10418.26", "model", "10418.26.2.1.2.0"),
     ("10418.26", "serial", "10418.26.2.1.4.0"),
     ("10418.16", "model", "10418.16.2.1.2.0"),
