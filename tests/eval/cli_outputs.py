@@ -1,8 +1,9 @@
 """Compares the facts that platforms' parsers find with the values in recorded outputs.
 
-Usage: python tests/eval/cli_outputs.py [-v], with PDSNO_CLI_OUTPUTS naming a directory that holds
+Usage: python -m tests.eval.cli_outputs [-v]. PDSNO_CLI_OUTPUTS names a directory that holds
 PLATFORM/COMMAND/*.raw and beside each a .yml with its values (`parsed_sample: [row, ...]`); or
-DATA naming the directory around `cli-outputs`.
+DATA names the directory around `cli-outputs`; else it is looked for in `shared/data` beside the
+checkout.
 
 For each value that a fact exists for it asks: do the facts say the same? Values are compared
 after the least possible change of form (MACs by their digits, interface names by what their
@@ -26,6 +27,7 @@ from pdsno.southbound.parsing import ParserPool, facts_of_recording
 from pdsno.southbound.platforms import command_named, platform_named
 
 AIM = 0.95
+BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
 Row = Mapping[str, Any]
 Judge = Callable[[Facts, list[Row]], Iterator[tuple[str, bool, str]]]
 
@@ -273,13 +275,18 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def outputs_directory() -> Path:
+    """Return where the recordings are, if they are there."""
+    named = os.environ.get("PDSNO_CLI_OUTPUTS")
+    data = Path(os.environ.get("DATA") or BESIDE)
+    return Path(named) if named else data / "cli-outputs"
+
+
 def main(arguments: Iterable[str]) -> int:
     """Print the agreement for each platform, command and field; return the exit code."""
-    data = os.environ.get("DATA", "")
-    named = os.environ.get("PDSNO_CLI_OUTPUTS", "") or (f"{data}/cli-outputs" if data else "")
-    root = Path(named)
-    if not named or not root.is_dir():
-        say("cli outputs: skipped, PDSNO_CLI_OUTPUTS names no directory")
+    root = outputs_directory()
+    if not root.is_dir():
+        say(f"cli outputs: skipped, {root} is no directory; PDSNO_CLI_OUTPUTS names another one")
         return 0
     is_verbose = "-v" in arguments
     agreed: Counter[tuple[str, str, str]] = Counter()
