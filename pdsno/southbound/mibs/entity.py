@@ -18,7 +18,7 @@ COLUMNS = (*_TEXTS[:1], _CONTAINED, _CLASS, *_TEXTS[1:])
 _CHASSIS, _BACKPLANE, _CONTAINER, _MODULE, _STACK = 3, 4, 5, 9, 11
 _PIECES = (6, 7, 8, 9, 10, 12)  # power supply, fan, sensor, module, port, CPU
 # Board and assembly numbers, which some vendors put where the model belongs.
-_PART_NUMBER = re.compile(r"\d{2,3}-\d{6,7}(?:-\d+)?")
+_PART_NUMBER = re.compile(r"\d{2,3}-\d{6,7}(?:-\d+)?|3HE\d{5}\w+|AL\d{4}\w+-E\w*")
 _MODEL_WORD = re.compile(r"(?=[^\s,]*\d)(?=[^\s,]*[A-Z])[A-Za-z0-9][\w/+.-]{2,}")
 
 

@@ -111,6 +111,7 @@ _PRINTERS = "367 641 253 1347 1602 2001 2435 18334 1248 2385 1129 10642 683 297 
 _PRINTER_BRANDS = (
     "Lexmark|Xerox|RICOH|SHARP|OKI|EPSON|Brother|KYOCERA|Canon|KONICA MINOLTA|TOSHIBA|FUJI XEROX"
 )
+_HP_PRINTERS = "LaserJet|OfficeJet|DeskJet|DesignJet|PageWide|Inkjet|PhotoSmart|ScanJet"
 _AFTER_PRINTER = r"(?: version| V?\d+\.\d| v\d| Rev\.| /|;|,|$)"
 _POWER = (
     "318 534 705 476 13400 850 3808 13742 1718 935 2468 40614 21239 17373 3711 2254 4555 6302 "
@@ -159,6 +160,7 @@ HOSTS: tuple[Rule, ...] = (
         oids="11.2.3.9",
         more=(
             r"PID:(?:HP )?(?P<model>[^,]+)",
+            rf"(?i)^(?:HP )?(?P<hint>(?:[\w-]+ )*(?:{_HP_PRINTERS})\b.*)",
             r"SN:(?P<serial>\w+)",
             r"EEPROM V?\.?(?P<version>[\w.]+)",
         ),
@@ -175,8 +177,8 @@ HOSTS: tuple[Rule, ...] = (
         None,
         oids=_PRINTERS,
         more=(
-            rf"^(?:{_PRINTER_BRANDS}) (?P<hint>[^;/,]+?){_AFTER_PRINTER}",
-            r"(?:[Ff]irmware Ver\.|version|System|ESS)\s*(?P<version>\d?[A-Z\d]+\.[\w.]+)",
+            rf"^(?:{_PRINTER_BRANDS}) (?=[^;/,]*\d)(?P<hint>[^;/,]+?){_AFTER_PRINTER}",
+            r"(?:[Ff]irmware Ver\.|version|System|ESS|\bSS)\s*(?P<version>\d?[A-Z\d]+\.[\w.]+)",
         ),
         kind=_ENDPOINT,
     ),

@@ -10,7 +10,7 @@ from pdsno.domain.entities import DeviceType
 from pdsno.southbound.mibs.carrier_rules import CARRIER
 from pdsno.southbound.mibs.host_rules import HOSTS, SECURITY
 from pdsno.southbound.mibs.network_rules import NETWORK
-from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, Rule
+from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, LEADING_VERSION, Rule
 from pdsno.southbound.mibs.switch_rules import SWITCHES
 
 _RULES = (*NETWORK, *SWITCHES, *CARRIER, *SECURITY, *HOSTS)
@@ -41,7 +41,9 @@ _KINDS = (
 )
 _BLANK = re.compile(
     r"(?i)(?:n/?a|none|null|unknown|unspecified|undefined|not[ -]?(?:specified|available|set|"
-    r"applicable|present|defined)|default string|to be filled.*|no serial.*|invalid|default|"
+    r"applicable|present|defined|supported|programmed)|default string|0123456789|"
+    r"(?:system|chassis|base ?board) serial(?: number)?|system product name|to be filled.*|"
+    r"no serial.*|invalid|default|"
     r"[0.x_?*#-]+|empty|string|f{6,}|<.*>)"
 )
 
@@ -145,8 +147,9 @@ def without_vendor(text: str, vendor: str | None) -> str:
 
 def leading_model(descr: str, vendor: str | None) -> str | None:
     """Return the first word of free text if it looks like a model: `MES2324F AC 28-port switch`."""
-    words = without_vendor(descr.strip(), vendor).split(maxsplit=1)
-    found = _LEADING_MODEL.fullmatch(words[0].rstrip(",;:")) if words else None
+    words = without_vendor(descr.strip(), vendor).split(maxsplit=2)
+    is_company = len(words) > 1 and words[1].startswith("Network")
+    found = _LEADING_MODEL.fullmatch(words[0].rstrip(",;:")) if words and not is_company else None
     return found[0] if found else None
 
 
@@ -164,7 +167,8 @@ def kind_in(descr: str) -> DeviceType | None:
 
 def real(value: str | None) -> str | None:
     """Return the value unless it is one of the words that mean "nothing"."""
-    value = value.strip(" \"'") if value else None
+    # U+FFFD: octets that are no text, with which agents fill up a field
+    value = value.strip(" \"'\ufffd") if value else None
     return None if not value or _BLANK.fullmatch(value) else value
 
 
@@ -174,6 +178,15 @@ def generic_version(text: str) -> str | None:
         if found := pattern.search(text):
             return found["version"].rstrip(".:)")
     return None
+
+
+def phrased_version(text: str) -> str:
+    """Return the version in the value of a version's own object: at its head, or in a phrase."""
+    if " " not in text and "," not in text:
+        return text
+    if head := LEADING_VERSION.match(text):
+        return head["version"].rstrip(",;:")
+    return generic_version(text) or text
 
 
 def generic_serial(text: str) -> str | None:

@@ -225,7 +225,7 @@ NETWORK: tuple[Rule, ...] = (
         "Aruba",
         "aruba_aoscx",
         oids="47196.4.1",
-        more=(r"^(?:HPE ANW|HPE|Aruba) (?P<hint>.+?)\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)",),
+        more=(r"^(?:HPE ANW|HPE|Aruba) (?P<hint>.+?)(?:\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)|$)",),
     ),
     rule(
         "Alcatel-Lucent",
@@ -276,7 +276,7 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Aerohive",
         "aerohive_hiveos",
-        r"(?:HiveOS|IQ Engine)[ ,]*v?(?P<version>\d[\w.]*)",
+        r"(?:HiveOS|IQ Engine)(?:[ ,]*v?(?P<version>\d[\w.]*))?",
         more=(r"\b(?P<hint>AP_?\d\w*)",),
     ),
     rule("Aerohive", None, r"^Aerohive (?P<hint>[\w-]+)[:,].*?(?P<version>\d+\.\d+\.\d[\w.]*)"),

@@ -12,7 +12,7 @@ SWITCHES: tuple[Rule, ...] = (
     rule(
         "Dell",
         "dell_force10",
-        r"(?:Application Software|Force10.*?Software) Version: (?P<version>\S+)",
+        r"(?:Application Software|Force10.*?Software) Version: (?P<version>[\w.()-]+)",
         oids="6027",
         more=(r"Series: (?P<hint>\S+)",),
     ),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pdsno.southbound.mibs.makes import generic_version, real, vendor_of
+from pdsno.southbound.mibs.makes import phrased_version, real, vendor_of
 from pdsno.southbound.mibs.varbinds import Varbinds, column, text
 from pdsno.southbound.mibs.vendor_hosts import HOSTS, NET_SNMP
 from pdsno.southbound.mibs.vendor_network import NETWORK
@@ -137,12 +137,6 @@ def _product(value: str) -> str | None:
     return next((word for word in value.split() if any(c.isdigit() for c in word)), None)
 
 
-def _phrase(value: str) -> str:
-    """Return the version of `ROS-CF52 Main v4.3.3`."""
-    found = generic_version(value) if " " in value or "," in value else None
-    return found or value
-
-
 def _radio(value: str) -> str:
     """Return the version of `XM.ar7240.v5.6.2.27929.150716.1201`."""
     firmware = _RADIO_FIRMWARE.search(value)
@@ -154,5 +148,5 @@ _READERS: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
     "descr": ("model", _product),  # jnxBoxDescr
     "first": ("model", lambda value: value.split()[0]),  # `RAX711-C-DC version A.02`
     "radio": ("version", _radio),  # dot11manufacturerProductVersion
-    "version": ("version", _phrase),
+    "version": ("version", phrased_version),  # `ROS-CF52 Main v4.3.3`
 }

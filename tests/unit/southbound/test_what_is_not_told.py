@@ -5,6 +5,7 @@ import io
 import pytest
 
 from pdsno.cli.main import main
+from pdsno.southbound.parsing import ParserPool, facts_of_recording, without_prompts
 from pdsno.southbound.platforms import platform_named
 from pdsno.southbound.platforms.readings import Reading
 
@@ -49,6 +50,17 @@ EOS_BLANK = """Interface Ethernet3 detected 1 LLDP neighbors:
   - Port ID type: Locally assigned (7)
     Port ID     : "Port 7 of 24"
   - System Name: "desk-switch"
+"""
+IOS_ARP = """Protocol  Address     Age (min)  Hardware Addr   Type   Interface
+Internet  192.0.2.1   5          0200.5e00.5301  ARPA   Vlan10
+"""
+COMWARE_ARP = """  Type: S-Static   D-Dynamic   O-Openflow   R-Rule   M-Multiport  I-Invalid
+IP address      MAC address    VLAN/VSI name Interface                Aging Type
+192.0.2.1       0200-5e00-5301 10            GE1/0/1                  17    D
+"""
+JUNOS_ARP = """MAC Address       Address         Interface                Flags
+02:00:5e:00:53:01 192.0.2.1       ge-0/0/1.0               none
+Total entries: 1
 """
 
 
@@ -119,6 +131,34 @@ def test_an_eos_neighbour_whose_port_has_blanks_in_its_name_is_heard() -> None:
     assert [(n.remote_name, n.remote_interface) for n in found.neighbors or ()] == [
         ("desk-switch", "Port 7 of 24")
     ]
+
+
+@pytest.mark.parametrize(
+    ("platform", "command", "prompt", "table"),
+    [
+        ("cisco_ios", "show ip arp", "acc-1#", IOS_ARP),
+        ("cisco_ios", "show ip arp", "acc-1.example.net> ", IOS_ARP),
+        ("hp_comware", "display arp", "<acc-1>", COMWARE_ARP),
+        ("juniper_junos", "show arp no-resolve", "ops@acc-1> ", JUNOS_ARP),
+    ],
+)
+def test_what_a_person_recorded_is_read_like_what_we_read(
+    platform: str, command: str, prompt: str, table: str
+) -> None:
+    stamp = "Load for five secs: 0%/0%; one minute: 1%; five minutes: 1%\n"
+    stamp += "Time source is NTP, 09:28:50.737 DST Wed Nov 8 2017\n\n"
+    recorded = f"{prompt}{command}\n{stamp if 'ios' in platform else ''}{table}\n{prompt}"
+    with ParserPool(workers=1) as pool:
+        plain = facts_of_recording(platform, command, table, pool=pool)
+        by_person = facts_of_recording(platform, command, recorded, pool=pool)
+    assert len(plain[0].arp) == 1
+    assert by_person[0].arp == plain[0].arp
+    assert by_person[1] is None
+
+
+def test_a_table_that_only_looks_like_a_prompt_stays() -> None:
+    for text in ("Vlan10 up\n* 3 0200.5e00.5301 F F Po2\n", "  100%\n", "a > b\n", IOS_ARP):
+        assert without_prompts(text) == text
 
 
 def test_parse_says_when_an_output_tells_nothing_or_is_too_long(
