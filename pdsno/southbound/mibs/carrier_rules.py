@@ -38,7 +38,7 @@ CARRIER: tuple[Rule, ...] = (
         "zte_zxros",
         r"ZX[A-Z]+\d|ZTE",
         oids="3902",
-        more=(r"Version: (?P<version>\w[\w.]+)", r"ZXR10[\s_]+(?P<model>[\w-]*\d[\w-]*)"),
+        more=(r"Version:? (?P<version>\w[\w.]+)", r"ZXR10[\s_]+(?P<model>[\w-]*\d[\w-]*)"),
     ),
     rule("BDCOM", "bdcom", r"BDCOM\(tm\) (?P<hint>\S+) Software, Version (?P<version>\S+)"),
     rule(
@@ -134,5 +134,5 @@ CARRIER: tuple[Rule, ...] = (
     ),
     rule("Hirschmann", "hirschmann", oids="248", more=(r"^Hirschmann (?P<guess>.*\d.*)",)),
     rule("RuggedCom", "ruggedcom_ros", r"^(?:RuggedCom )?RuggedSwitch (?P<hint>\S+)", oids="15004"),
-    rule("Moxa", "moxa", oids="8691", more=(r"^(?i:moxa )?(?P<hint>\S*\d\S*(?<!\d)|\w+ ?\d\S*)",)),
+    rule("Moxa", "moxa", oids="8691", more=(r"^(?i:moxa )?(?P<hint>[A-Z][\w-]*\d\S*|\w+ \d\S*)",)),
 )

@@ -185,7 +185,7 @@ def phrased_version(text: str) -> str:
     if " " not in text and "," not in text:
         return text
     if head := LEADING_VERSION.match(text):
-        return head["version"].rstrip(",;:")
+        return head["version"]
     return generic_version(text) or text
 
 

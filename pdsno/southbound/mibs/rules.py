@@ -58,7 +58,7 @@ _GENERIC = (
 )
 GENERIC_VERSION = tuple(re.compile(pattern) for pattern in _GENERIC)
 """What looks like a version in free text, the surest first."""
-LEADING_VERSION = re.compile(r"(?P<version>[vV]?\d+(?:\.\w+)+\S*) \S")
+LEADING_VERSION = re.compile(r"(?P<version>[vV]?\d+(?:\.\w+)+[^\s,;]*)[\s,;]")
 """A version at the head of what a version's own object says: `3.7.6.24444 2018-07-19 15:13:12`."""
 GENERIC_SERIAL = re.compile(
     r"(?i)\b(?:serial(?: number| no\.?)?|s/n|sn)\s*[:=# ]\s*(?P<serial>[A-Z0-9-]{6,})\b"

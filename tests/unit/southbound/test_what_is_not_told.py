@@ -126,6 +126,20 @@ def test_parts_of_junos_devices_have_their_names_alone() -> None:
     ]
 
 
+def test_the_admin_state_of_an_nxos_interface_without_remarks_is_read_whole() -> None:
+    text = (
+        "mgmt0 is up\nadmin state is up\n  Hardware: Ethernet, address: 0200.5e00.5301\n"
+        "Ethernet1/1 is down (Administratively down)\nadmin state is down, Dedicated Interface\n"
+        "loopback0 is up\nadmin state is up,\n  Hardware: Loopback\n"
+    )
+    found = read("cisco_nxos", "show interface", text)
+    assert [(i.name, i.oper_status, i.admin_status) for i in found.interfaces] == [
+        ("mgmt0", "up", "up"),
+        ("Ethernet1/1", "down", "down"),
+        ("loopback0", "up", "up"),
+    ]
+
+
 def test_an_eos_neighbour_whose_port_has_blanks_in_its_name_is_heard() -> None:
     found = read("arista_eos", "show lldp neighbors detail", EOS_BLANK)
     assert [(n.remote_name, n.remote_interface) for n in found.neighbors or ()] == [
