@@ -135,12 +135,14 @@ def _different_faces(pair: Pair) -> Iterator[str]:
 
 def _serial_evidence(pair: Pair) -> Iterator[Evidence]:
     if pair.serials:
-        text = min(pair.serials, key=lambda s: s.text).text
+        own = pair.own_serials
+        text = min(own or pair.serials, key=lambda s: s.text).text
+        others = "" if own else ", as others have"
         yield Evidence(
             kind=EvidenceKind.SERIAL,
-            weight=80,
-            detail=f"same serial {text} by {_labels(pair)}",
-            is_anchor=True,
+            weight=80 if own else 20,
+            detail=f"same serial {text} by {_labels(pair)}{others}",
+            is_anchor=bool(own),
         )
     elif _are_serials_different(pair):
         # By two sources it may be the chassis and its board.

@@ -7,6 +7,7 @@ reporters.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TypeVar
 
 from pdsno.domain.addresses import (
@@ -19,6 +20,7 @@ from pdsno.domain.addresses import (
     vrf_ips,
     vrfs_told,
 )
+from pdsno.domain.clusters import MAX_HOLDERS
 from pdsno.domain.entities import Device, Interface
 from pdsno.domain.identifiers import (
     identifying_engine,
@@ -44,6 +46,7 @@ __all__ = [
     "of_observed",
     "shared_addresses",
     "shared_macs",
+    "shared_serials",
 ]
 
 _Item = TypeVar("_Item", bound=Hashable)
@@ -299,6 +302,7 @@ class Disputed:
     macs: frozenset[str] = _NOBODY
     ips: frozenset[Place] = _NOWHERE
     """With their namespace."""
+    serials: frozenset[str] = _NOBODY
     host_keys: frozenset[str] = _NOBODY
     present: frozenset[str] = _NOBODY
 
@@ -325,6 +329,19 @@ def shared_macs(profiles: Sequence[Profile], are_apart: Apart) -> frozenset[str]
         for mac in profile.told_macs:
             tellers[mac].append(profile)
     return _shared(tellers, are_apart)
+
+
+def shared_serials(profiles: Sequence[Profile], are_apart: Apart) -> frozenset[str]:
+    """Return serials that several devices tell: clones, contexts of one chassis, a server's BMC."""
+    tellers: dict[str, list[Profile]] = defaultdict(list)
+    for profile in profiles:
+        for text in profile.serial_texts:
+            tellers[text].append(profile)
+    return frozenset(
+        text
+        for text, told in tellers.items()
+        if len(told) > MAX_HOLDERS or any(are_apart(a, b) for a, b in combinations(told, 2))
+    )
 
 
 def _shared(tellers: Mapping[_Item, Sequence[Profile]], are_apart: Apart) -> frozenset[_Item]:

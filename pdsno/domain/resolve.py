@@ -31,6 +31,7 @@ from pdsno.domain.profiles import (
     of_facts,
     shared_addresses,
     shared_macs,
+    shared_serials,
 )
 
 __all__ = [
@@ -116,7 +117,11 @@ def _group_facts(
     profiles = sorted(accounts, key=_facts_key)
     shared = shared_addresses(profiles, contradicts)
     disputed = {(namespace, ip) for ip, macs in answering.items() if len(macs) > 1}
-    several = Disputed(macs=shared_macs(profiles, contradicts), ips=shared | disputed)
+    several = Disputed(
+        macs=shared_macs(profiles, contradicts),
+        ips=shared | disputed,
+        serials=shared_serials(profiles, contradicts),
+    )
     verdicts = _verdicts(profiles, several)
     edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
     clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts))
@@ -166,7 +171,7 @@ def _tell_why(
         if group_of[a] is group_of[b]:
             group_of[a].evidence.update(verdict.evidence)
             continue
-        if max((e.weight for e in verdict.evidence), default=0) < _WORTH_TELLING:
+        if not any(map(_is_worth_telling, verdict.evidence)):
             continue
         for here, there in ((a, b), (b, a)):
             apart[id(group_of[here])] += 1
@@ -174,8 +179,13 @@ def _tell_why(
                 group_of[here].evidence.add(_kept_apart(profiles[there], verdict))
 
 
+def _is_worth_telling(evidence: Evidence) -> bool:
+    is_serial = evidence.kind is EvidenceKind.SERIAL and evidence.weight > 0
+    return is_serial or evidence.weight >= _WORTH_TELLING
+
+
 def _kept_apart(other: Profile, verdict: Verdict) -> Evidence:
-    alike = ", ".join(e.detail for e in verdict.evidence if e.weight >= _WORTH_TELLING)
+    alike = ", ".join(e.detail for e in verdict.evidence if _is_worth_telling(e))
     why = ", ".join(verdict.contradictions) or f"evidence of {verdict.score} is not enough"
     return Evidence(
         kind=EvidenceKind.KEPT_APART, weight=0, detail=f"from {other.label} ({alike}): {why}"
