@@ -10,10 +10,11 @@ from pdsno.domain.entities import DeviceType
 from pdsno.southbound.mibs.carrier_rules import CARRIER
 from pdsno.southbound.mibs.host_rules import HOSTS, SECURITY
 from pdsno.southbound.mibs.network_rules import NETWORK
+from pdsno.southbound.mibs.number_rules import BY_NUMBER
 from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, LEADING_VERSION, Rule
 from pdsno.southbound.mibs.switch_rules import SWITCHES
 
-_RULES = (*NETWORK, *SWITCHES, *CARRIER, *SECURITY, *HOSTS)
+_RULES = (*NETWORK, *SWITCHES, *CARRIER, *SECURITY, *HOSTS, *BY_NUMBER)
 _ENTERPRISES = "1.3.6.1.4.1."
 _LEADING_MODEL = re.compile(r"(?=\S*\d)(?=\S*[A-Z])(?![vV]?\d+\.\d)[A-Za-z0-9][A-Za-z0-9/+-]{3,}")
 _SHARED = ("4413.", "1588.", "1991.", "20301.", "26543.")

@@ -153,6 +153,7 @@ NETWORK: tuple[Rule, ...] = (
             r"\((?P<hint>[A-Z]\S*\d\S*) V\d+R",
         ),
     ),
+    rule("Huawei", "huawei_vrp", r"^VRP (?:\(R\) )?[Ss]oftware"),
     rule("Huawei", "huawei_ibmc", oids="2011.2.235", kind=_SERVER),
     rule("Huawei", "huawei_oceanstor", oids="2011.2.91", kind=_SERVER),
     rule("Huawei", None, oids="2011.6", kind=_ENDPOINT),
@@ -186,6 +187,12 @@ NETWORK: tuple[Rule, ...] = (
             r"(?:Software|Release \w+|^)\s*H3C (?:Switch )?(?P<hint>[A-Z][\w-]*\d[\w-]*)",
             r"Software (?P<hint>[A-Z][\w-]*\d[\w-]*)\. Product",
         ),
+    ),
+    rule(
+        "3Com",
+        "hp_comware",
+        r"^(?P<hint>.+?) Software Version (?P<version>\d[\d.]*,? Release \w+)",
+        oids="43",
     ),
     rule(
         "3Com",

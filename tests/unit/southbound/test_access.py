@@ -250,6 +250,15 @@ def test_hints_come_in_the_order_of_their_certainty() -> None:
     assert hints_for(inventory="no_such_platform") == ()
 
 
+def test_the_maker_of_a_network_card_is_a_hint_behind_all_that_was_told() -> None:
+    hints = hints_for(makers=["Routerboard.com", "Acme"], learned="vyos", nearby="arista_eos")
+    assert [hint.platform for hint in hints] == ["vyos", "mikrotik_routeros", "arista_eos"]
+    assert hints_for(makers=["HUAWEI TECHNOLOGIES CO.,LTD"])[0].why == (
+        "made by HUAWEI TECHNOLOGIES CO.,LTD"
+    )
+    assert hints_for(makers=["Hewlett Packard Enterprise", "Ciscoe Ltd"]) == ()
+
+
 def test_a_scope_without_limits_is_everywhere() -> None:
     assert CredentialScope().covers("2001:db8::1", "any", None)
     assert CredentialScope(subnets=("fe80::/10",)).covers("fe80::1%eth0", "any")
