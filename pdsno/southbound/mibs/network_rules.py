@@ -28,7 +28,8 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Cisco",
         "cisco_ios",
-        r"Cisco (?:IOS|Internetwork Operating System) Software(?:.*?Version (?P<version>[^\s,]+))?",
+        r"(?i:Cisco) (?:IOS|Internetwork Operating System) Software"
+        r"(?:.*?Version (?P<version>[^\s,]+))?",
         more=(_IOS_PRODUCT,),
     ),
     rule(

@@ -51,12 +51,7 @@ def product_of(system: System, parts: Entity, own: VendorFacts) -> Product:
         or _version(own.spare_version),
         model=_plain(
             vendor,
-            make.model
-            or _fuller(parts.model, make.hint)
-            or own.model
-            or make.hint
-            or parts.hint
-            or make.guess,
+            make.model or parts.model or own.model or make.hint or parts.hint or make.guess,
         ),
         serial=make.serial or parts.serial or own.serial or generic_serial(descr),
         kind=make.kind or (DeviceType.ENDPOINT if own.is_ups or own.is_printer else None),
@@ -69,11 +64,6 @@ def _version(software: str | None, maker: str = "", object_id: str = "") -> str 
         return software
     by_rule = make_of(maker + software, object_id).os_version if maker else None
     return by_rule or phrased_version(software)
-
-
-def _fuller(model: str | None, hint: str | None) -> str | None:
-    """Return the chassis' model, or the name in which it is but the order number: `J9726A`."""
-    return hint if model and hint and model in hint.split() else model
 
 
 def _plain(vendor: str | None, model: str | None) -> str | None:

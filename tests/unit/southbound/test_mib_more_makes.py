@@ -45,6 +45,14 @@ ANNOUNCED = [
         "HUAWEI NE8000-M8",
         ("2011.2.62.2.9", "Huawei", "huawei_vrp", "8.191 (V800R012C00SPC300)", "NE8000-M8"),
     ),
+    (
+        "cisco IOS Software, C3750 Software (C3750-IPBASE-M), Version 12.2(50)SE3, RELEASE",
+        ("9.1.516", "Cisco", "cisco_ios", "12.2(50)SE3", None),
+    ),
+    (
+        "Switch 4210G 48-Port Software Version 5.20 Release 2215",
+        ("43.1.16.4.3.86", "3Com", "hp_comware", "5.20 Release 2215", "Switch 4210G 48-Port"),
+    ),
     ("MA5608T", ("2011.2.248", "Huawei", "huawei_smartax", None, "MA5608T")),
     (
         "HP Comware Platform Software, Software Version 5.20.99, Release 2222P11 "
@@ -173,6 +181,24 @@ def test_an_appliance_s_linux_kernel_is_not_its_version() -> None:
     assert make_of(kernel, f"{ENTERPRISES}2620.1.6.123.1.48").kernel is None
     assert make_of(kernel, f"{ENTERPRISES}3375.2.1.3.4.43").kernel is None
     assert make_of(kernel, f"{ENTERPRISES}8072.3.2.10").kernel == "3.10.0-957.el7.x86_64"
+
+
+@pytest.mark.parametrize(
+    ("private", "vendor", "platform"),
+    [
+        ("2636.1.1.1.2.29", "Juniper", "juniper_junos"),
+        ("9.12.3.1.3.1062", "Cisco", "cisco_nxos"),
+        ("25506.11.1.40", "HPE", "hp_comware"),
+        ("25506.1.1229", "H3C", "hp_comware"),
+        ("44641", "VyOS", "vyos"),
+        ("9.1.516", "Cisco", None),
+    ],
+)
+def test_who_has_a_description_of_its_operator_s_is_known_by_its_number(
+    private: str, vendor: str, platform: str | None
+) -> None:
+    make = make_of("core of building B", ENTERPRISES + private)
+    assert (make.vendor, make.platform, make.os_version) == (vendor, platform, None)
 
 
 def test_a_company_in_front_is_no_model() -> None:

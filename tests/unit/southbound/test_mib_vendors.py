@@ -157,22 +157,6 @@ def test_a_ups_is_named_before_the_card_in_it() -> None:
     assert (alone.model, alone.serial) == ("AP9631", "ZA1234567890")
 
 
-def test_an_order_number_gives_way_to_the_name_that_includes_it() -> None:
-    chassis: dict[str, Value] = {
-        f"{ENTITY}.{CLASS}.1": 3,
-        f"{ENTITY}.{SERIAL}.1": b"CN00000001",
-        f"{ENTITY}.{MODEL}.1": b"J9726A",
-    }
-    found = product_with(
-        "HP J9726A 2920-24G Switch, revision WB.16.02.0012, ROM WB.16.01",
-        "11.2.3.7.11.152",
-        chassis,
-    )
-    assert found.model == "J9726A 2920-24G"
-    other = product_with("HP J9729A 2920-48G Switch, revision WB.16.02", "11.2.3.7.11.152", chassis)
-    assert other.model == "J9726A"
-
-
 def test_an_agent_that_classes_nothing_is_known_by_what_is_in_nothing() -> None:
     found = entity(
         {CONTAINED: 0, NAME: b"Unit 1", SERIAL: b"UNIT0001", MODEL: b"ES-48"},
