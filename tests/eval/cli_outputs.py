@@ -53,6 +53,7 @@ def port(text: str | None) -> str:
         return ""
     letters, digits = re.match(r"([A-Za-z-]*)[ ]?(.*)", text.strip("'\" ")).groups()  # type: ignore[union-attr]
     short = {"ten-gigabitethernet": "xg", "xgigabitethernet": "xg", "xge": "xg"}
+    short |= {"be": "bu", "bagg": "br"}  # Bundle-Ether, Bridge-Aggregation
     return short.get(letters.lower(), letters.lower()[:2].replace("ge", "gi")) + digits.lower()
 
 
@@ -102,11 +103,11 @@ def judge_name(facts: Facts, rows: list[Row]) -> Iterator[tuple[str, bool, str]]
 
 
 def judge_interfaces(facts: Facts, rows: list[Row]) -> Iterator[tuple[str, bool, str]]:
-    by_name = {port(i.name): i for i in facts.interfaces}
+    by_name = {port(i.name): i for i in facts.interfaces} | {i.name: i for i in facts.interfaces}
     for row in rows:
         for text in words(row, "interface", "port", "name")[:1]:
             name = text.partition("@")[0] if {"flags", "qdisc"} <= set(row) else text
-            found = by_name.get(port(name))
+            found = by_name.get(name) or by_name.get(port(name))
             yield "interface", found is not None, f"{name} / {sorted(by_name)[:5]}"
             if found is not None:
                 told = [*layer_2(row, found), *layer_3(row, found), *states(row, found)]
