@@ -221,6 +221,13 @@ HOSTS: tuple[Rule, ...] = (
         r"Software: Windows.*?Version (?P<version>\d+\.\d+) \((?P<release>Build \d+)",
         kind=_SERVER,
     ),
+    # The form of Windows, as other appliances' agents fill it in.
+    rule(
+        None,
+        None,
+        r"^Hardware: (?P<hint>\S.*?\d\S*) (?:Intel|AMD|Genuine)\b.* - Software: ",
+        kind=_SERVER,
+    ),
     rule(None, "solaris", r"^SunOS \S+ (?P<version>\S+)", kind=_SERVER),
     rule("IBM", "aix", r"IBM PowerPC (?:CHRP )?Computer", kind=_SERVER),
     rule("Apple", "macos", r"Darwin.*?Version (?P<version>[\d.]+)", kind=_SERVER),

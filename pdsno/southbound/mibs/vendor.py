@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pdsno.southbound.mibs.makes import phrased_version, real, vendor_of
-from pdsno.southbound.mibs.varbinds import Varbinds, column, text
+from pdsno.southbound.mibs.varbinds import Value, Varbinds, column, text
 from pdsno.southbound.mibs.vendor_hosts import HOSTS, NET_SNMP
 from pdsno.southbound.mibs.vendor_network import NETWORK
 
@@ -105,13 +105,20 @@ def _absolute(oid: str, private: str) -> str:
 def _told(object_id: str, varbinds: Varbinds) -> Iterator[tuple[str, str]]:
     for name, oid in _asked(object_id):
         if not oid.endswith("*"):
-            yield from _interpreted(name, real(text(varbinds.get(oid))))
+            yield from _interpreted(name, _said(name, varbinds.get(oid)))
             continue
         for _, value in column(varbinds, oid.removesuffix(".*")):
-            yield from _interpreted(name, real(text(value)))
+            yield from _interpreted(name, _said(name, value))
     for name, oid in (("model", RADIO_MODEL), ("radio", RADIO_VERSION)):
         for _, value in column(varbinds, oid):
             yield from _interpreted(name, real(text(value)))
+
+
+def _said(name: str, value: Value) -> str | None:
+    """Return what an object says; a serial may be a number."""
+    if name == "serial" and isinstance(value, int):
+        value = str(value)
+    return real(text(value))
 
 
 def _interpreted(name: str, value: str | None) -> Iterator[tuple[str, str]]:

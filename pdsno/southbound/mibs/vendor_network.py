@@ -165,6 +165,8 @@ NETWORK: tuple[tuple[str, str, str], ...] = (
     ("161.19.250", "model", "161.19.3.3.1.2.0"),
     # Mobile: TELTONIKA-MIB, PEPLINK device
     ("48690", "serial", "48690.1.1.0"),
+    ("48690", "version", "48690.2.14.0"),  # before RutOS 7, where 1.6 is the IMSI
+    ("48690", "model", "48690.1.7.0"),
     ("48690", "version", "48690.1.6.0"),
     ("23695", "model", "23695.200.1.1.1.1.1.0"),
     ("23695", "serial", "23695.200.1.1.1.1.2.0"),
@@ -172,6 +174,10 @@ NETWORK: tuple[tuple[str, str, str], ...] = (
     ("27662", "model", "23695.200.1.1.1.1.1.0"),
     ("27662", "serial", "23695.200.1.1.1.1.2.0"),
     ("27662", "version", "23695.200.1.1.1.1.3.0"),
+    # Voice: AC-SYSTEM-MIB acSysTypeProduct, acSysIdSerialNumber, acSysVersionSoftware
+    ("5003", "model", "5003.9.10.10.2.1.1.0"),
+    ("5003", "serial", "5003.9.10.10.2.3.2.0"),
+    ("5003", "version", "5003.9.10.10.2.2.1.0"),
     # Factories: HM2-DEVMGMT-MIB, HMPRIV-MGMT-SNMP-MIB, RUGGEDCOM-SYS-INFO-MIB, MOXA's per product
     ("248", "model", "248.11.10.1.1.2.0"),
     ("248", "serial", "248.11.10.1.1.3.0"),

@@ -201,6 +201,20 @@ def test_who_has_a_description_of_its_operator_s_is_known_by_its_number(
     assert (make.vendor, make.platform, make.os_version) == (vendor, platform, None)
 
 
+def test_an_agent_that_fills_in_the_form_of_windows_is_not_windows() -> None:
+    make = make_of(
+        "Hardware: EXAMPLE ADC 5500 Intel(R) Xeon(R) CPU - Software: ADC Rel.ADC.9.1.0.3 build on",
+        f"{ENTERPRISES}27971",
+    )
+    assert (make.platform, make.hint, make.kernel) == (None, "EXAMPLE ADC 5500", "ADC.9.1.0.3")
+    windows = make_of(
+        "Hardware: Intel64 Family 6 Model 63 - Software: Windows Version 6.3 (Build 17763 "
+        "Multiprocessor Free)",
+        f"{ENTERPRISES}311.1.1.3.1.2",
+    )
+    assert (windows.platform, windows.hint) == ("windows", None)
+
+
 def test_a_company_in_front_is_no_model() -> None:
     make = make_of("Force10 Networks Real Time Operating System", f"{ENTERPRISES}99999.1")
     assert make.guess is None

@@ -125,6 +125,19 @@ def test_an_object_may_stand_beneath_the_product_s_own_arc_or_its_parent() -> No
     assert found.os_version == "1.2.36.191"
 
 
+def test_a_serial_may_be_a_number() -> None:
+    serial = ENTERPRISES + "5003.9.10.10.2.3.2.0"
+    assert product_with("", "5003.8.1.1.43", {serial: 4718592}).serial == "4718592"
+    assert product_with("", "5003.8.1.1.43", {serial: 0}).serial is None
+
+
+def test_a_subscriber_s_number_is_no_version() -> None:
+    told = {"48690.1.6.0": "246010000000000", "48690.2.14.0": "RUT9XX_R_00.06.08.6"}
+    assert product("", "48690", **told).os_version == "RUT9XX_R_00.06.08.6"
+    new = {"48690.1.1.0": "1100000000", "48690.1.6.0": "RUTX_R_00.07.04.5"}
+    assert product("RUTX11", "48690", **new).os_version == "RUTX_R_00.07.04.5"
+
+
 def test_a_radio_s_firmware_is_cut_out_of_its_build() -> None:
     radio = "1.2.840.10036.3.1.2.1"
     assert f"{radio}.4" in columns_of(ENTERPRISES + "10002.1")
