@@ -126,8 +126,9 @@ def _group_facts(
     edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
     clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts))
     groups = []
+    shared_ips = frozenset(ip for space, ip in shared if space == namespace)
     for numbers in clusters:
-        group = Group(shared_ips={ip for space, ip in shared if space == namespace})
+        group = Group(shared_ips=shared_ips)
         for number in numbers:
             group.facts.extend(sorted(accounts[profiles[number]], key=lambda f: f.at))
             group.tell(profiles[number])
@@ -206,7 +207,7 @@ def _observed(namespace: str, group: Group) -> ObservedDevice:
         ips=tuple(sorted(ips)),
         sightings=tuple(sorted(group.sightings, key=_sighting_key)),
         facts=tuple(group.facts),
-        shared_ips=frozenset(group.shared_ips & ips),
+        shared_ips=group.shared_ips & ips,
         evidence=tuple(sorted(group.evidence, key=_most_telling_first)),
     )
 
@@ -249,7 +250,7 @@ def merge_observed(devices: Sequence[ObservedDevice]) -> ObservedDevice:
         facts=[f for d in devices for f in d.facts],
         sightings=[s for d in devices for s in d.sightings],
         seen_macs={mac for d in devices for mac in d.macs},
-        shared_ips={ip for d in devices for ip in d.shared_ips},
+        shared_ips=frozenset(ip for d in devices for ip in d.shared_ips),
         evidence={e for d in devices for e in d.evidence},
     )
     return _observed(devices[0].namespace, group)
