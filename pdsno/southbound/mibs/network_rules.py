@@ -154,7 +154,7 @@ NETWORK: tuple[Rule, ...] = (
             r"\((?P<hint>[A-Z]\S*\d\S*) V\d+R",
         ),
     ),
-    rule("Huawei", "huawei_vrp", r"^VRP (?:\(R\) )?[Ss]oftware"),
+    rule("Huawei", "huawei_vrp", r"^VRP (?:\(R\) )?[Ss]oftware|^Software Version VRP"),
     rule("Huawei", "huawei_ibmc", oids="2011.2.235", kind=_SERVER),
     rule("Huawei", "huawei_oceanstor", oids="2011.2.91", kind=_SERVER),
     rule("Huawei", None, oids="2011.6", kind=_ENDPOINT),
