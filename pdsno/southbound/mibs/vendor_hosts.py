@@ -153,4 +153,19 @@ HOSTS: tuple[tuple[str, str, str], ...] = (
     (NET_SNMP, "serial", "12356.100.1.1.1.0"),
     (NET_SNMP, "version", "12356.101.4.1.1.0"),
     (NET_SNMP, "version", "40310.1.1.0"),
+    (NET_SNMP, "serial", "48690.1.1.0"),
+    (NET_SNMP, "model", "48690.1.7.0"),
+    (NET_SNMP, "version", "48690.2.14.0"),
+    # A server's hardware, from its maker's agent beside the system's own: CPQSINFO-MIB,
+    # MIB-Dell-10892 chassisModelName and chassisServiceTagName
+    *(
+        (system, name, oid)
+        for system in (NET_SNMP, "311.1.1.3", "6876")
+        for name, oid in (
+            ("model", "232.2.2.4.2.0"),
+            ("serial", "232.2.2.2.1.0"),
+            ("model", "674.10892.1.300.10.1.9.1"),
+            ("serial", "674.10892.1.300.10.1.11.1"),
+        )
+    ),
 )

@@ -125,6 +125,32 @@ def test_an_object_may_stand_beneath_the_product_s_own_arc_or_its_parent() -> No
     assert found.os_version == "1.2.36.191"
 
 
+@pytest.mark.parametrize(
+    ("descr", "private", "platform"),
+    [
+        ("Linux db1 5.14.0-427.el9.x86_64 #1 SMP", "8072.3.2.10", "linux"),
+        (
+            "Hardware: Intel64 - Software: Windows Version 6.3 (Build 17763)",
+            "311.1.1.3.1.2",
+            "windows",
+        ),
+        ("VMware ESXi 7.0.3 build-21424296 VMware, Inc. x86_64", "6876.4.1", "vmware_esxi"),
+    ],
+)
+def test_a_server_s_hardware_is_told_by_its_maker_s_agent(
+    descr: str, private: str, platform: str
+) -> None:
+    dell = {
+        "674.10892.1.300.10.1.9.1": "PowerEdge R740",
+        "674.10892.1.300.10.1.11.1": "ABC0001",
+    }
+    found = product(descr, private, **dell)
+    assert (found.platform, found.model, found.serial) == (platform, "PowerEdge R740", "ABC0001")
+    hp = {"232.2.2.4.2.0": "ProLiant DL380 Gen9", "232.2.2.2.1.0": "CZJ0000001"}
+    found = product(descr, private, **hp)
+    assert (found.model, found.serial) == ("ProLiant DL380 Gen9", "CZJ0000001")
+
+
 def test_a_serial_may_be_a_number() -> None:
     serial = ENTERPRISES + "5003.9.10.10.2.3.2.0"
     assert product_with("", "5003.8.1.1.43", {serial: 4718592}).serial == "4718592"
