@@ -30,6 +30,11 @@ class Layout:
         return f"{self.root}.3.1.0", f"{self.root}.3.2.0"
 
     @property
+    def local_name(self) -> str:
+        """The OID of the name that the device announces for itself."""
+        return f"{self.root}.3.3.0"
+
+    @property
     def local(self) -> tuple[str, ...]:
         """Columns of the local ports: ID subtype, ID, description."""
         return tuple(f"{self.root}.3.7.1.{n}" for n in (2, 3, 4))
@@ -112,6 +117,11 @@ def parse_chassis(varbinds: Varbinds) -> str | None:
         if found := chassis_id(varbinds.get(subtype), varbinds.get(value)):
             return found
     return None
+
+
+def parse_name(varbinds: Varbinds) -> str | None:
+    """Return the system name that the device announces of itself."""
+    return text(varbinds.get(V1.local_name)) or text(varbinds.get(V2.local_name))
 
 
 def parse_local_ports(varbinds: Varbinds, layout: Layout = V1) -> dict[int, LocalPort]:

@@ -200,6 +200,7 @@ NETWORK: tuple[Rule, ...] = (
         "hp_comware",
         r"^3Com (?P<hint>.+?),? (?:Software|SW) Version(?: 3Com OS)?:? ?(?P<version>[^\s,]+)",
     ),
+    rule("3Com", None, r"^3Com (?P<hint>[^,]*\d[^,]*?)(?:,| Software|$)", oids="43"),
     # HP and Aruba
     rule(
         "Aruba",
@@ -299,7 +300,7 @@ NETWORK: tuple[Rule, ...] = (
         None,
         "brocade_nos",
         r"Network Operating System Software Version (?P<version>[\w.]*\w)",
-        more=(r"(?P<hint>BR-VDX\w+)", r"(?P<hint>VDX\w+)"),
+        more=(r"(?P<hint>BR-VDX[\w-]+)", r"(?P<hint>VDX[\w-]+)"),
     ),
     rule(
         None,

@@ -53,6 +53,10 @@ ANNOUNCED = [
         "Switch 4210G 48-Port Software Version 5.20 Release 2215",
         ("43.1.16.4.3.86", "3Com", "hp_comware", "5.20 Release 2215", "Switch 4210G 48-Port"),
     ),
+    (
+        "Rack-7, BR-VDX6710-54, Network Operating System Software Version 4.1.3b.",
+        ("1588.2.2.1.1.1.5", "Brocade", "brocade_nos", "4.1.3b", "BR-VDX6710-54"),
+    ),
     ("MA5608T", ("2011.2.248", "Huawei", "huawei_smartax", None, "MA5608T")),
     (
         "HP Comware Platform Software, Software Version 5.20.99, Release 2222P11 "
