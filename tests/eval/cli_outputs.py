@@ -53,7 +53,7 @@ def port(text: str | None) -> str:
         return ""
     letters, digits = re.match(r"([A-Za-z-]*)[ ]?(.*)", text.strip("'\" ")).groups()  # type: ignore[union-attr]
     short = {"ten-gigabitethernet": "xg", "xgigabitethernet": "xg", "xge": "xg"}
-    short |= {"be": "bu", "bagg": "br"}  # Bundle-Ether, Bridge-Aggregation
+    short |= {"bundle-ether": "be", "bridge-aggregation": "ba"}
     return short.get(letters.lower(), letters.lower()[:2].replace("ge", "gi")) + digits.lower()
 
 
