@@ -19,7 +19,8 @@ _ONE_SHOT = "pdsno-discover"
 def explain_address(seen: Observations, address: str) -> list[str]:
     """Return why what answers at an address is the device that it is, and what the ledger says."""
     records = {record.address: record.summary for record in seen.outcomes}
-    ledger = f"ledger: {cell_text(records.get(address, 'was not asked'))}"
+    nowhere = "was not asked: it lies in none of these subnets, and no device named it"
+    ledger = f"ledger: {cell_text(records.get(address, nowhere))}"
     place = _place_of(seen, address)
     plugged = [f"  plugged in at {_in_words(place)}"] if place else []
     found = [d for d in resolve("", seen.sightings, seen.facts) if address in d.ips]

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, ip_address
 
 import click
 
-from pdsno.cli.output import OutputFormat, render
+from pdsno.cli.output import OutputFormat, render, told_keys
 from pdsno.discovery.observe import Observations
 from pdsno.discovery.oui import vendor_of
 from pdsno.discovery.targets import hosts_of
@@ -119,12 +119,17 @@ def show_sweeps(rows: Sequence[Mapping[str, object]], output: OutputFormat) -> N
         for host in row["hosts"]  # type: ignore[attr-defined]
     ]
     columns = list(hosts[0]) if hosts else ["subnet", "ip", "mac", "vendor", "rtt_ms", "methods"]
-    if hosts and output is OutputFormat.TABLE and len(rows) == 1:
-        columns.remove("subnet")
+    if hosts and output is OutputFormat.TABLE:
+        # Without root, or without a query, whole columns would stand empty.
+        columns = told_keys(hosts)
+        if len(rows) == 1:
+            columns.remove("subnet")
     if hosts or output is OutputFormat.CSV:
         render(hosts, fmt=output, columns=columns)
     for row in rows:
         state = "" if row["complete"] else " (incomplete)"
+        if row["complete"] and not row["probed"] and not row["answered"]:
+            state = ": nothing to ask, all of it is excluded or this machine's own"
         click.echo(
             f"{row['subnet']}: {row['answered']} of {row['probed']} addresses answered "
             f"in {row['duration_s']} s{state}",

@@ -1,6 +1,7 @@
 """Entry point of `pdsno`: finds the command, loads its file alone, turns errors into one line."""
 
 import difflib
+import errno
 import os
 import select
 import sys
@@ -173,6 +174,9 @@ def cli(ctx: click.Context, verbose: int, log_format: str) -> None:
     configure_logging(ctx.obj)
 
 
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. Results on stdout, all else on stderr."""
     try:
@@ -190,6 +194,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return missing_module(error, args)
     except Exception as error:  # noqa: BLE001 - the last frame: a person reads what is left
+        if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+            leave_quietly()
+            return say(f"error: cannot write: {error.strerror}", EXIT_FAILED)
         return unexpected(error, args)
     return outcome if isinstance(outcome, int) else EXIT_OK
 

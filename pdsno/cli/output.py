@@ -14,6 +14,8 @@ from pdsno.domain.jsonable import jsonable
 
 # Rich must never wrap what goes into a pipe or file.
 UNLIMITED_WIDTH = 1_000_000
+_WHOLE_CELL = 26
+_GAP = 3
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -81,6 +83,12 @@ def render_one(item: Mapping[str, object], *, fmt: OutputFormat, title: str | No
 def all_keys(rows: Sequence[Mapping[str, object]], *, first: Sequence[str] = ()) -> list[str]:
     """Return the keys of all rows, `first` first, the others in the order in which they appear."""
     return list(dict.fromkeys([*first, *(key for row in rows for key in row)]))
+
+
+def told_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the keys under which some row says something: columns that are not all empty."""
+    keys = all_keys(rows)
+    return [key for key in keys if any(row.get(key) not in (None, "", []) for row in rows)]
 
 
 def cell_text(value: object) -> str:
@@ -155,16 +163,36 @@ def _write_table(
         show_header=has_header,
         header_style="bold",
     )
-    for name in columns:
-        # On a terminal a long value folds; in a pipe a row stays one line, however long.
-        table.add_column(Text(name.upper()), overflow="fold", no_wrap=not is_terminal)
-    for row in rows:
-        table.add_row(*(Text(cell_text(row.get(name))) for name in columns))
     width = None if is_terminal else UNLIMITED_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
+    cells = [[cell_text(row.get(name)) for name in columns] for row in rows]
+    whole = _kept_whole(
+        [[name, *column] for name, *column in zip(columns, *cells, strict=False)], console.width
+    )
+    for name in columns:
+        # On a terminal a long value folds; in a pipe a row stays one line, however long.
+        is_whole = not is_terminal or name in whole
+        table.add_column(Text(name.upper()), overflow="fold", no_wrap=is_whole)
+    for row_cells in cells:
+        table.add_row(*map(Text, row_cells))
     if not is_terminal:
         lines = console.render_lines(table, pad=False)
         text = "\n".join("".join(part.text for part in line).rstrip() for line in lines)
         sys.stdout.write(text + "\n")
         return
     console.print(table)
+
+
+def _kept_whole(columns: Sequence[Sequence[str]], width: int) -> set[str]:
+    """Return the columns (name first, then cells) that stay unfolded: names, addresses, MACs.
+
+    From the left, as long as they leave a third of the width to the others.
+    """
+    found: set[str] = set()
+    left = width * 2 // 3
+    for column in columns:
+        widest = max(map(len, column))
+        if widest <= _WHOLE_CELL and widest + _GAP <= left:
+            found.add(column[0])
+            left -= widest + _GAP
+    return found

@@ -6,8 +6,10 @@ from typing import BinaryIO
 
 import click
 
-from pdsno.cli.output import OutputFormat, output_option, render, render_one
+from pdsno.cli.output import OutputFormat, output_option, render, render_one, told_keys
+from pdsno.domain.errors import OperationError
 from pdsno.domain.jsonable import jsonable
+from pdsno.domain.observations import Facts
 
 EPILOG = """\b
 Examples:
@@ -22,6 +24,8 @@ platforms, pdsno platform commands --readable every command that is understood.
 
 _TABLES = ("interfaces", "neighbors", "arp", "mac_table", "vlans", "modules")
 _NOT_TOLD = frozenset({"source", "address", "at"})
+_BY_PLATFORM = frozenset({"vendor", "platform", "device_type"})
+"""What is known by naming the platform, without reading a line."""
 
 
 @click.command(epilog=EPILOG)
@@ -33,11 +37,17 @@ def parse(*, platform: str, command: str, file: BinaryIO, output: OutputFormat) 
     """Turn the recorded output in FILE (- for stdin) into normalised facts."""
     from pdsno.southbound.parsing import MAX_BYTES, ParserPool, facts_of_recording
 
-    text = file.read(MAX_BYTES + 1).decode("utf-8", errors="replace")
+    raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise OperationError(f"the output is longer than {MAX_BYTES >> 20} MiB")
+    text = raw.decode("utf-8", errors="replace")
     with ParserPool(workers=1) as pool:
         facts, problem = facts_of_recording(platform, command, text, pool=pool)
     if problem:
         click.echo(f"pdsno: warning: not all of it was understood: {problem}", err=True)
+    elif not _tells(facts):
+        why = f"empty, or not what {platform} prints for {command!r}"
+        click.echo(f"pdsno: warning: it tells nothing: {why}", err=True)
     item = {f.name: getattr(facts, f.name) for f in fields(facts) if f.name not in _NOT_TOLD}
     if output in (OutputFormat.JSON, OutputFormat.YAML):
         render_one(item, fmt=output)
@@ -49,4 +59,12 @@ def parse(*, platform: str, command: str, file: BinaryIO, output: OutputFormat) 
         rows = jsonable(item[name])
         if isinstance(rows, Sequence) and rows and not isinstance(rows, str):
             click.echo(f"\n{name.replace('_', ' ')}")
-            render(rows, fmt=output)
+            render(rows, fmt=output, columns=told_keys(rows))
+
+
+def _tells(facts: Facts) -> bool:
+    """Tell whether anything was read; a list of neighbours that is empty is something."""
+    names = {f.name for f in fields(facts)} - _NOT_TOLD - _BY_PLATFORM
+    return any(getattr(facts, name) not in (None, ()) for name in names) or (
+        facts.neighbors is not None
+    )

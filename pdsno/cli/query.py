@@ -15,7 +15,7 @@ from pdsno.cli.credential_options import (
     known_hosts_file,
     with_ports,
 )
-from pdsno.cli.output import OutputFormat, output_option, render, render_one
+from pdsno.cli.output import OutputFormat, output_option, render, render_one, told_keys
 from pdsno.domain.describe import merge_interfaces, rank
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.jsonable import jsonable
@@ -136,4 +136,4 @@ def show(item: dict[str, object], output: OutputFormat) -> None:
         rows = jsonable(item[name])
         if isinstance(rows, Sequence) and rows and not isinstance(rows, str):
             click.echo(f"\n{name.replace('_', ' ')}")
-            render(rows, fmt=output)
+            render(rows, fmt=output, columns=told_keys(rows))

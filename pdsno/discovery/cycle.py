@@ -194,6 +194,7 @@ def _strangers(
             told_by_others=told,
             is_known_endpoint=any(key in known for key in _keys(item)),
             is_cut_short=not cycle.observations.is_complete,
+            can_ask=bool(cycle.authority.credentials),
         )
 
     return is_one

@@ -3,9 +3,10 @@
 import ipaddress
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from pdsno.discovery.behind_jumps import silent_behind_jumps
 from pdsno.discovery.crawl import Crawl
 from pdsno.discovery.deadline import Deadline
 from pdsno.discovery.ledger import QUERIES, UNSENT, Findings, Found, Ledger, address_order, swept
@@ -121,6 +122,7 @@ class _Look:
     scope: ProbeScope
     tell: Callable[[Progress], None]
     deadline: Deadline
+    notes: list[str] = field(default_factory=list)
 
 
 def scope_of(targets: Sequence[Target]) -> ProbeScope:
@@ -206,7 +208,12 @@ class _PacketCounter:
 
 def _query(look: _Look, sweeps: Sequence[TargetSweep]) -> set[str]:
     """Ask who answered, then where that leads; returns whom no sweep had heard."""
-    candidates = _candidates(look, sweeps)
+    heard = _candidates(look, sweeps)
+    seen = {s.address for sweep in sweeps for s in sweep.result.sightings}
+    silent, note = silent_behind_jumps(look.targets, seen, look.access, look.scope)
+    if note:
+        look.notes.append(note)
+    candidates = [*heard, *silent]
     stop = look.deadline.stop
     pacer = Pacer(look.limits.rate_pps, stop)
     own = {item.address for item in local_addresses()}
@@ -260,7 +267,7 @@ def _observations(
     findings = look.ledger.findings()
     is_stopped = look.deadline.stop.is_set()
     late = look.deadline.interruption
-    notes = [note for sweep in sweeps for note in sweep.result.notes]
+    notes = [*(note for sweep in sweeps for note in sweep.result.notes), *look.notes]
     if is_stopped:
         notes.append(
             f"{look.deadline.why()}: what is missing here was not asked" if late else CUT_SHORT

@@ -40,10 +40,14 @@ class QueryLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """An address to ask, with the MACs seen there."""
+    """An address to ask, with the MACs seen there.
+
+    Who `is_silent` lies behind a jump host, where SNMP does not reach.
+    """
 
     address: str
     macs: frozenset[str] = frozenset()
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

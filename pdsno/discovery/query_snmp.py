@@ -18,9 +18,11 @@ _Waiting = list[tuple[Candidate, SnmpIdentity]]
 def ask_by_snmp(candidates: Sequence[Candidate], round_: Round) -> None:
     """Ask each candidate who it is, and of each agent everything, into the ledger.
 
-    Not asked are those whom an earlier round asked, or for whom there are no credentials.
+    Not asked are those whom an earlier round asked, for whom there are no credentials, or who are
+    silent.
     """
     ledger = round_.ledger
+    candidates = [c for c in candidates if not c.is_silent]
     groups: dict[tuple[SnmpCredential, ...], list[str]] = defaultdict(list)
     for candidate in candidates:
         credentials = round_.access.snmp_for(candidate.address)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 
+from pdsno.discovery.oui import vendor_of
 from pdsno.discovery.query_ports import can_be_entered, with_open_port
 from pdsno.discovery.query_round import Candidate, Claims, Round, StepCounter, elsewhere
 from pdsno.domain.observations import Method, Outcome
@@ -73,6 +74,7 @@ class _LogIns:
             snmp_facts=self._told.get(at),
             inventory=access.platforms.get(address),
             learned=access.memory.platform_at(access.namespace, address),
+            makers=sorted(filter(None, map(vendor_of, candidate.macs))),
             nearby=access.memory.platform_near(access.namespace, address),
         )
         return hints[0] if hints else None

@@ -3,6 +3,7 @@
 The file holds what devices told (names, addresses, tables), never a credential.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -86,12 +87,16 @@ class ResumeFile:
             raise StateError(f"{self.path}: {error.strerror}") from error
 
     def forget(self) -> None:
-        """Remove what was kept, and whatever else in the directory is too old to go on with."""
-        self.path.unlink(missing_ok=True)
-        oldest = time.time() - KEEP_FOR.total_seconds()
-        for path in self.path.parent.glob("*.json*") if self.path.parent.is_dir() else ():
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+        """Remove what was kept, and whatever else in the directory is too old to go on with.
+
+        What cannot be removed stays, and is no failure: the look itself is done.
+        """
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            oldest = time.time() - KEEP_FOR.total_seconds()
+            for path in self.path.parent.glob("*.json*") if self.path.parent.is_dir() else ():
+                if path.stat().st_mtime < oldest:
+                    path.unlink(missing_ok=True)
 
 
 class Keeper:

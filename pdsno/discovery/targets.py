@@ -71,7 +71,8 @@ def _touching(
 
 
 def _v4(text: str, *, force: bool) -> ipaddress.IPv4Network:
-    network = check_subnet(text, force=force)
+    # Of an IPv6 subnet the size is not what is wrong: `--force` would not help.
+    network = check_subnet(text, force=force or ":" in text)
     if not isinstance(network, ipaddress.IPv4Network):
         raise InputError(
             f"{text}: an IPv6 subnet is too large to sweep; name IPv4 subnets, and the routers' "

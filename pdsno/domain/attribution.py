@@ -30,6 +30,8 @@ class Group:
     told_ips: set[str] = field(default_factory=set)
     own_ips: set[str] = field(default_factory=set)
     """With those that it has in VRFs: where its own MAC answers, the address is its own."""
+    shared_ips: frozenset[str] = frozenset()
+    """Addresses that several devices call their own."""
     evidence: set[Evidence] = field(default_factory=set)
 
     @property

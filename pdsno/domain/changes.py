@@ -47,31 +47,29 @@ def _without(these: Sequence[Any], those: Iterable[Any]) -> list[Any]:
 def _interface_changes(old: Sequence[Interface], new: Sequence[Interface]) -> Changes:
     before = {interface.name: interface for interface in old}
     after = {interface.name: interface for interface in new}
-    gone = [i for i in old if i.name not in after]
-    came = [i for i in new if i.name not in before]
-    renamed = _renamed(gone, came, before.values(), after.values())
+    was_called = renamed(old, new)
     changes: Changes = {}
     for name, interface in after.items():
-        was = before.get(name) or renamed.get(name)
+        was = before.get(name) or was_called.get(name)
         if was is None:
             changes[name] = {"added": _told(interface)}
         elif differing := _differing(was, interface):
             changes[name] = differing
-    kept = {interface.name for interface in renamed.values()}
-    changes |= {i.name: {"removed": _told(i)} for i in gone if i.name not in kept}
-    return changes
+    kept = {interface.name for interface in was_called.values()}
+    gone = [i for i in old if i.name not in after and i.name not in kept]
+    return changes | {i.name: {"removed": _told(i)} for i in gone}
 
 
-def _renamed(
-    gone: Iterable[Interface],
-    came: Iterable[Interface],
-    before: Iterable[Interface],
-    after: Iterable[Interface],
-) -> dict[str, Interface]:
-    """Return, by its new name, what an interface was: its MAC must be on one only, both times."""
-    then, now = _single_macs(before), _single_macs(after)
-    by_mac = {i.mac: i for i in gone if i.mac in then & now}
-    return {i.name: by_mac[i.mac] for i in came if i.mac in by_mac}
+def renamed(old: Iterable[Interface], new: Iterable[Interface]) -> dict[str, Interface]:
+    """Return what interfaces of one table are in another, where they have other names.
+
+    By the name in `new`, the entry of `old`: its MAC must be on one only, in both.
+    """
+    old, new = list(old), list(new)
+    then, now = {i.name for i in old}, {i.name for i in new}
+    single = _single_macs(old) & _single_macs(new)
+    by_mac = {i.mac: i for i in old if i.mac in single and i.name not in now}
+    return {i.name: by_mac[i.mac] for i in new if i.mac in by_mac and i.name not in then}
 
 
 def _single_macs(interfaces: Iterable[Interface]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pdsno.domain.addresses import identifying_ips, loopback_addresses
+from pdsno.domain.changes import renamed
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.entities import (
     Device,
@@ -38,7 +39,7 @@ _ALWAYS_THERE = frozenset({"mac", "ips"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """What a device as it now stands does not show: whether it told, and where it answered."""
+    """What a device as it now stands does not show: whether it told, and where only it answers."""
 
     neighbors: bool
     answered: frozenset[str]
@@ -88,7 +89,8 @@ def describe(
         return device
     told = _Told(
         neighbors=neighbors is not None,
-        answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings}),
+        answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings})
+        - observed.shared_ips,
     )
     return _over(previous, device, coverage, told)
 
@@ -146,12 +148,17 @@ def _neighbor_key(entry: Neighbor) -> tuple[str, str, str]:
 
 
 def merge_interfaces(tables: Iterable[Iterable[Interface]]) -> tuple[Interface, ...]:
-    """Return one table by name; the first table's word counts, later ones fill its gaps."""
+    """Return one table by name; the first table's word counts, later ones fill its gaps.
+
+    That of names too: an agent may call a port by the name that it had yesterday.
+    """
     merged: dict[str, Interface] = {}
-    for table in tables:
+    for table in map(tuple, tables):
+        called = renamed(merged.values(), table)
         for entry in table:
-            known = merged.get(entry.name)
-            merged[entry.name] = _fill(known, entry) if known else _sorted_ips(entry)
+            name = called.get(entry.name, entry).name
+            known = merged.get(name)
+            merged[name] = _fill(known, entry) if known else _sorted_ips(entry)
     return tuple(merged[name] for name in sorted(merged))
 
 

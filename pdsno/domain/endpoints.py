@@ -49,14 +49,17 @@ def is_stranger(
     told_by_others: frozenset[str] = frozenset(),
     is_known_endpoint: bool = False,
     is_cut_short: bool = False,
+    can_ask: bool = False,
 ) -> bool:
     """Tell whether it answered, was asked where policy allows it, and told nothing.
 
     `outcomes` are the cycle's records by address; at `told_by_others` it was a device that spoke,
     so that whoever else answers there could not be asked. A management service that was reached
     and not read makes a device, and so does a host that keeps its MAC (a printer, a camera: it is
-    missed when it is gone), or that nobody was able to ask. It stays an endpoint if it is known as
-    one, or if the cycle ended before its turn: to be asked later is no news about it.
+    missed when it is gone), or that nobody was able to ask. Where others can be asked
+    (`can_ask`), a random MAC for which there are no credentials is an endpoint as well. It stays
+    one if it is known as one, or if the cycle ended before its turn: to be asked later is no news
+    about it.
     """
     if observed.facts:
         return False
@@ -75,7 +78,7 @@ def is_stranger(
         return True
     if Outcome.NOT_TRIED in asked:
         return is_cut_short and not asked & _SILENT
-    return bool(asked)
+    return bool(asked) or (can_ask and bool(observed.macs))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

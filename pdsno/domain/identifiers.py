@@ -120,6 +120,7 @@ _SHARED_PREFIXES = (
     "00:07:b4:",  # GLBP
     "00:09:0f:09:",  # FortiGate HA clusters
     "00:10:db:ff:",  # NetScreen and Juniper clusters
+    "00:1b:17:00:",  # Palo Alto HA pairs
     "02:e0:52:",  # Brocade VRRP-E
     "44:39:39:ff:",  # Cumulus MLAG and VRR
     "02:bf:",  # Microsoft network load balancing
@@ -172,18 +173,19 @@ def is_software_interface(name: str) -> bool:
 
 _JUNK_SERIALS = frozenset(
     {
-        "invalid", "none", "null", "n/a", "na", "unknown", "notspecified", "notapplicable",
+        "invalid", "none", "null", "na", "unknown", "notspecified", "notapplicable",
         "default", "defaultstring", "systemserialnumber", "chassisserialnumber", "serialnumber",
-        "tobefilledbyoem", "tobefilledbyo.e.m", "oem", "empty", "notavailable", "notsettable",
-        "xxxxxxxxxx", "notpresent", "baseboardserialnumber", "test", "serial", "unavailable",
+        "tobefilledbyoem", "oem", "empty", "notavailable", "notsettable",
+        "notpresent", "baseboardserialnumber", "test", "serial", "unavailable",
         "noserial", "novalue", "emptystring", "unspecified", "novalid", "standard",
         "nonespecified", "undefined", "notdefined", "unknownserialnumber", "nil", "void",
         "serialno", "system", "chassis", "tbd", "nosn", "systemserial", "mbserialnumber",
-        "0x00000000",
+        "sn", "sernum", "eval", "demo", "vmwarevirtualplatform", "bss0123456789",
+        "03000200040005000006000700080009",  # a UUID that boards are born with
     }
 )  # fmt: skip
 _MIN_SERIAL = 2
-_COUNTED = "01234567890"
+_COUNTED = ("0123456789012345678901234567890", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz")
 
 
 def identifying_serial(text: str | None) -> str | None:
@@ -191,9 +193,10 @@ def identifying_serial(text: str | None) -> str | None:
     if text is None:
         return None
     folded = text.strip().casefold()
-    bare = re.sub(r"[\s_-]", "", folded)
-    is_filler = len(bare) < _MIN_SERIAL or len(set(bare)) == 1 or bare in _COUNTED
-    return None if is_filler or bare.rstrip(".") in _JUNK_SERIALS else folded
+    bare = re.sub(r"[^0-9a-z]", "", folded).removeprefix("0x")
+    is_counted = any(bare in run for run in _COUNTED)
+    is_filler = len(bare) < _MIN_SERIAL or len(set(bare)) == 1 or is_counted
+    return None if is_filler or bare in _JUNK_SERIALS else folded
 
 
 _GENERIC_NAMES = frozenset(

@@ -66,6 +66,7 @@ def _contradictions(pair: Pair) -> Iterator[str]:
         yield "different chassis IDs"
     if pair.is_now:
         yield from _different_places(pair)
+        yield from _different_faces(pair)
 
 
 def _are_serials_different(pair: Pair) -> bool:
@@ -113,17 +114,35 @@ def _different_places(pair: Pair) -> Iterator[str]:
         yield "each was reached at an address that the other does not have"
 
 
+def _different_faces(pair: Pair) -> Iterator[str]:
+    """Two accounts of one time, told at addresses of which neither knows the other's.
+
+    Clones have one serial and all keys, yet each answers with its own MAC, or has a name of its
+    own. The contexts of one chassis have one serial and the same MACs, and each its own name.
+    """
+    a, b = pair.a, pair.b
+    if a.reached & b.reached:
+        return
+    left, right = a.told_macs or a.answering, b.told_macs or b.answering
+    if left and right and left.isdisjoint(right):
+        yield "other MACs answer for each"
+    if a.names and b.names and not pair.names and a.ips.isdisjoint(b.ips):
+        yield "each has a name of its own"
+
+
 # --- what speaks for it, and against ---------------------------------------------------------
 
 
 def _serial_evidence(pair: Pair) -> Iterator[Evidence]:
     if pair.serials:
-        text = min(pair.serials, key=lambda s: s.text).text
+        own = pair.own_serials
+        text = min(own or pair.serials, key=lambda s: s.text).text
+        others = "" if own else ", as others have"
         yield Evidence(
             kind=EvidenceKind.SERIAL,
-            weight=80,
-            detail=f"same serial {text} by {_labels(pair)}",
-            is_anchor=True,
+            weight=80 if own else 20,
+            detail=f"same serial {text} by {_labels(pair)}{others}",
+            is_anchor=bool(own),
         )
     elif _are_serials_different(pair):
         # By two sources it may be the chassis and its board.

@@ -39,8 +39,13 @@ class Named:
 
 
 def named_by(entry: Neighbor) -> Named | None:
-    """Return how an entry names its neighbour; None if it does not."""
+    """Return how an entry names its neighbour; None if it does not.
+
+    A MAC of zeros, or one that several devices have by design, names nobody.
+    """
     chassis = mac_or_text(entry.remote_chassis_id or "")
+    if is_mac_text(chassis) and not is_identifying_mac(chassis):
+        chassis = ""
     ip = _address(entry.remote_management_ip)
     name = bare_name(entry.remote_name)
     return Named(chassis, ip, name) if chassis or ip or name else None
@@ -117,7 +122,7 @@ class Directory:
         by_name = self._by_name(teller, named)
         if by_name is not None and (by_name is by_ip or not _is_other_chassis(named, by_name)):
             return by_name
-        if named.chassis and is_mac_text(named.chassis) and is_identifying_mac(named.chassis):
+        if is_mac_text(named.chassis):
             return _one(self._macs.get(named.chassis, ()), teller)
         return None
 

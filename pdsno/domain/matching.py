@@ -1,14 +1,14 @@
 """Which known devices are those just observed, or just reported: the same rules for both."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pdsno.domain.clusters import Edge, cluster, pairs_in_common
 from pdsno.domain.entities import Device
 from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
 from pdsno.domain.judgement import contradicts, judge
-from pdsno.domain.profiles import Disputed, Profile, shared_addresses
+from pdsno.domain.profiles import Disputed, Profile, shared_addresses, shared_serials
 
 _UNCHANGED = 1000
 """More than evidence can add up to."""
@@ -37,7 +37,7 @@ def match(
     same = _unchanged(profiles, new)
     disputed = _disputed(profiles, new)
     verdicts = _verdicts(everyone, first_new, disputed, {*same, *same.values()})
-    verdicts = _one_each(verdicts, known, everyone)
+    verdicts = _one_each(_without_heirs(verdicts, everyone), known, everyone)
     edges = [Edge(a, b, verdict.score) for (a, b), verdict in verdicts.items()]
     edges += [Edge(a, b, _UNCHANGED) for a, b in same.items()]
     clusters = cluster(
@@ -83,12 +83,21 @@ def _disputed(known: Sequence[Profile], new: Sequence[Profile]) -> Disputed:
         host_keys=frozenset(keys),
         present=frozenset(mac for profile in new for mac in profile.macs),
         ips=frozenset(ips).union(*(shared_addresses(side, _are_apart) for side in (known, new))),
+        serials=shared_serials(known, _have_other_macs) | shared_serials(new, _differ),
     )
 
 
 def _are_apart(_one: Profile, _other: Profile) -> bool:
     """Devices of one side are apart: that is what has been decided so far."""
     return True
+
+
+def _have_other_macs(one: Profile, other: Profile) -> bool:
+    return bool(one.macs and other.macs) and one.macs.isdisjoint(other.macs)
+
+
+def _differ(one: Profile, other: Profile) -> bool:
+    return _have_other_macs(one, other) or contradicts(one, other)
 
 
 def _held_by_several(sets: Iterable[Iterable[Hashable]]) -> set:  # type: ignore[type-arg]
@@ -117,24 +126,65 @@ def _verdicts(
 def _one_each(
     verdicts: dict[tuple[int, int], Verdict], known: Sequence[Device], everyone: Sequence[Profile]
 ) -> dict[tuple[int, int], Verdict]:
-    """Leave to who told nothing, and is recognised by its address only, one known device.
+    """Leave to who told nothing the one known device that was at its address.
 
-    Only a device's own word makes one device out of several that were known by their addresses.
+    Only a device's own word, or hardware, makes one device out of several, and of such as have
+    different MACs only a word that tells of MACs.
     """
+
+    def likelihood(b: int) -> Callable[[int], tuple[object, ...]]:
+        return lambda a: (
+            _speaks(verdicts[a, b], _ITSELF),
+            verdicts[a, b].score,
+            *_standing(known[a], everyone[a]),
+        )
+
     best: dict[int, int] = {}
+    for a, b in verdicts:
+        best[b] = a if b not in best else max(a, best[b], key=likelihood(b))
+
+    def is_other(a: int, b: int) -> bool:
+        if not everyone[b].has_facts:
+            return a != best[b] and not _speaks(verdicts[a, b], _ITSELF)
+        return not everyone[b].macs and _have_other_macs(everyone[a], everyone[best[b]])
+
+    return {(a, b): verdict for (a, b), verdict in verdicts.items() if not is_other(a, b)}
+
+
+def _without_heirs(
+    verdicts: dict[tuple[int, int], Verdict], everyone: Sequence[Profile]
+) -> dict[tuple[int, int], Verdict]:
+    """Leave to a known device that is recognised elsewhere now only what it calls its own.
+
+    Who has one of its other addresses, and shows anything of itself, got it after it.
+    """
+    found: dict[int, list[Profile]] = defaultdict(list)
     for (a, b), verdict in verdicts.items():
-        if _is_by_address(verdict, everyone[b]):
-            best[b] = max((a, best.get(b, a)), key=lambda n: _standing(known[n], everyone[n]))
-    return {
-        (a, b): verdict
-        for (a, b), verdict in verdicts.items()
-        if best.get(b, a) == a or not _is_by_address(verdict, everyone[b])
-    }
+        if _speaks(verdict, _ITSELF):
+            found[a].append(everyone[b])
+    own = {a: _addresses_of(everyone[a], now) for a, now in found.items()}
+
+    def is_heir(a: int, b: int) -> bool:
+        if a not in own or _speaks(verdicts[a, b], _ITSELF):
+            return False
+        shows_itself = bool(everyone[b].macs) or everyone[b].has_facts
+        return shows_itself and own[a].isdisjoint(everyone[b].reached)
+
+    return {(a, b): verdict for (a, b), verdict in verdicts.items() if not is_heir(a, b)}
 
 
-def _is_by_address(verdict: Verdict, new: Profile) -> bool:
-    kinds = {e.kind for e in verdict.evidence if e.weight > 0}
-    return not new.has_facts and kinds == {EvidenceKind.ADDRESS}
+def _addresses_of(known: Profile, now: Sequence[Profile]) -> frozenset[str]:
+    """Return the addresses of a known device by its latest word, and where its it is now."""
+    told = [profile.own_ips for profile in now if profile.own_ips]
+    return frozenset[str]().union(*(p.reached for p in now), *(told or [known.own_ips]))
+
+
+_ITSELF = frozenset({EvidenceKind.MACS, EvidenceKind.CHASSIS_ID, EvidenceKind.SERIAL})
+"""What a device takes along to another address."""
+
+
+def _speaks(verdict: Verdict, kinds: frozenset[EvidenceKind]) -> bool:
+    return any(e.weight > 0 and e.kind in kinds for e in verdict.evidence)
 
 
 def _standing(device: Device, profile: Profile) -> tuple[object, ...]:

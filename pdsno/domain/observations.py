@@ -259,7 +259,8 @@ class QueryResult:
 class ObservedDevice:
     """One device as one cycle saw it: resolved from sightings and facts, without an ID yet.
 
-    `evidence` says why its findings are one device, and what it was kept apart from.
+    `shared_ips` are addresses that other devices call their own as well. `evidence` says why its
+    findings are one device, and what it was kept apart from.
     """
 
     at: datetime
@@ -269,4 +270,5 @@ class ObservedDevice:
     ips: tuple[str, ...]
     sightings: tuple[Sighting, ...]
     facts: tuple[Facts, ...]
+    shared_ips: frozenset[str] = frozenset()
     evidence: tuple[Evidence, ...] = ()

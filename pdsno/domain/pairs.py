@@ -56,6 +56,11 @@ class Pair:
         return [x for x in self.a.serials if any(_is_same_serial(x, y) for y in self.b.serials)]
 
     @property
+    def own_serials(self) -> list[Serial]:
+        """Those of the common serials that no third one tells: a cloned serial is nobody's."""
+        return [x for x in self.serials if x.text not in self.disputed.serials]
+
+    @property
     def names(self) -> list[str]:
         """Names of `a` that `b` has too, as far as each tells its domain."""
         return [x for x in self.a.names if any(same_name(x, y) for y in self.b.names)]
@@ -63,7 +68,7 @@ class Pair:
     @property
     def is_refitted(self) -> bool:
         """Whether it may be one chassis that got new cards between two times."""
-        return not self.is_now and (bool(self.serials) or self.has_new_card)
+        return not self.is_now and (bool(self.own_serials) or self.has_new_card)
 
     @property
     def has_new_card(self) -> bool:

@@ -7,6 +7,7 @@ reporters.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TypeVar
 
 from pdsno.domain.addresses import (
@@ -19,6 +20,7 @@ from pdsno.domain.addresses import (
     vrf_ips,
     vrfs_told,
 )
+from pdsno.domain.clusters import MAX_HOLDERS
 from pdsno.domain.entities import Device, Interface
 from pdsno.domain.identifiers import (
     identifying_engine,
@@ -44,6 +46,7 @@ __all__ = [
     "of_observed",
     "shared_addresses",
     "shared_macs",
+    "shared_serials",
 ]
 
 _Item = TypeVar("_Item", bound=Hashable)
@@ -67,10 +70,11 @@ class Profile:
     """All that one account tells of who it is; empty means "not told".
 
     `told_*` come from the device's own interface table, `seen_macs` from who answered for it;
-    `reached` are addresses at which it answered. Both `reached` and `told_ips` are addresses of
-    `namespace`; what it has inside of VRFs is `vrf_ips`, with the namespace of each. `is_past`
-    tells an account of an earlier time. `has_facts` is False where nobody asked it, or it did not
-    say.
+    `answering` are MACs that answered where it was asked, perhaps in its place: they tell accounts
+    apart and join none. `reached` are addresses at which it answered. Both `reached` and
+    `told_ips` are addresses of `namespace`; what it has inside of VRFs is `vrf_ips`, with the
+    namespace of each. `is_past` tells an account of an earlier time. `has_facts` is False where
+    nobody asked it, or it did not say.
     """
 
     label: str
@@ -81,6 +85,7 @@ class Profile:
     loopbacks: frozenset[str] = _NOBODY
     told_macs: frozenset[str] = _NOBODY
     seen_macs: frozenset[str] = _NOBODY
+    answering: frozenset[str] = _NOBODY
     serials: frozenset[Serial] = frozenset()
     chassis: frozenset[str] = _NOBODY
     engines: frozenset[str] = _NOBODY
@@ -297,6 +302,7 @@ class Disputed:
     macs: frozenset[str] = _NOBODY
     ips: frozenset[Place] = _NOWHERE
     """With their namespace."""
+    serials: frozenset[str] = _NOBODY
     host_keys: frozenset[str] = _NOBODY
     present: frozenset[str] = _NOBODY
 
@@ -323,6 +329,19 @@ def shared_macs(profiles: Sequence[Profile], are_apart: Apart) -> frozenset[str]
         for mac in profile.told_macs:
             tellers[mac].append(profile)
     return _shared(tellers, are_apart)
+
+
+def shared_serials(profiles: Sequence[Profile], are_apart: Apart) -> frozenset[str]:
+    """Return serials that several devices tell: clones, contexts of one chassis, a server's BMC."""
+    tellers: dict[str, list[Profile]] = defaultdict(list)
+    for profile in profiles:
+        for text in profile.serial_texts:
+            tellers[text].append(profile)
+    return frozenset(
+        text
+        for text, told in tellers.items()
+        if len(told) > MAX_HOLDERS or any(are_apart(a, b) for a, b in combinations(told, 2))
+    )
 
 
 def _shared(tellers: Mapping[_Item, Sequence[Profile]], are_apart: Apart) -> frozenset[_Item]:

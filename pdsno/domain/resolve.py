@@ -7,6 +7,8 @@ device whose it is (see `attribution`). Order and repetition of the findings do 
 import ipaddress
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from pdsno.domain.addresses import (
     facts_ips,
@@ -29,6 +31,7 @@ from pdsno.domain.profiles import (
     of_facts,
     shared_addresses,
     shared_macs,
+    shared_serials,
 )
 
 __all__ = [
@@ -60,8 +63,9 @@ def resolve(
     here = [device for device in known if device.namespace == namespace]
     facts = fill_vrfs(facts, here)
     ordered = sorted(sightings, key=_sighting_key)
-    disputed = _disputed_addresses(ordered)
-    tellers = _group_facts(namespace, facts, disputed)
+    answering = _answering(ordered)
+    tellers = _group_facts(namespace, facts, answering)
+    disputed = [ip for ip, macs in answering.items() if len(macs) > 1]
     groups = Attribution(tellers).attribute(ordered, disputed)
     devices = [_observed(namespace, group) for group in groups]
     return tuple(sorted(devices, key=lambda d: (d.management_ip or "", d.macs, d.ips)))
@@ -87,35 +91,44 @@ def _facts_key(profile: Profile) -> tuple[object, ...]:
     )
 
 
-def _disputed_addresses(sightings: Iterable[Sighting]) -> frozenset[str]:
-    """Return addresses for which several MACs answer."""
+def _answering(sightings: Iterable[Sighting]) -> dict[str, frozenset[str]]:
+    """Return the MACs that answer for each address; where there are several, it is disputed."""
     macs: dict[str, set[str]] = defaultdict(set)
     for sighting in sightings:
         if sighting.mac and is_identifying_mac(sighting.mac):
             macs[sighting.address].add(sighting.mac)
-    return frozenset(ip for ip, found in macs.items() if len(found) > 1)
+    return {ip: frozenset(found) for ip, found in macs.items()}
 
 
 # --- facts to groups -------------------------------------------------------------------------
 
 
-def _group_facts(namespace: str, facts: Iterable[Facts], disputed: frozenset[str]) -> list[Group]:
-    """Return one group for each device that told about itself, in canonical order."""
+def _group_facts(
+    namespace: str, facts: Iterable[Facts], answering: Mapping[str, frozenset[str]]
+) -> list[Group]:
+    """Return one group for each device that told about itself, in canonical order.
+
+    `answering` are the MACs that answer for each address.
+    """
     accounts: dict[Profile, list[Facts]] = defaultdict(list)
     for item in facts:
-        accounts[of_facts(namespace, item)].append(item)
+        seen = answering.get(item.address, frozenset())
+        accounts[replace(of_facts(namespace, item), answering=seen)].append(item)
     profiles = sorted(accounts, key=_facts_key)
+    shared = shared_addresses(profiles, contradicts)
+    disputed = {(namespace, ip) for ip, macs in answering.items() if len(macs) > 1}
     several = Disputed(
         macs=shared_macs(profiles, contradicts),
-        ips=shared_addresses(profiles, contradicts)
-        | {(namespace, address) for address in disputed},
+        ips=shared | disputed,
+        serials=shared_serials(profiles, contradicts),
     )
     verdicts = _verdicts(profiles, several)
     edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
     clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts))
     groups = []
+    shared_ips = frozenset(ip for space, ip in shared if space == namespace)
     for numbers in clusters:
-        group = Group()
+        group = Group(shared_ips=shared_ips)
         for number in numbers:
             group.facts.extend(sorted(accounts[profiles[number]], key=lambda f: f.at))
             group.tell(profiles[number])
@@ -159,7 +172,7 @@ def _tell_why(
         if group_of[a] is group_of[b]:
             group_of[a].evidence.update(verdict.evidence)
             continue
-        if max((e.weight for e in verdict.evidence), default=0) < _WORTH_TELLING:
+        if not any(map(_is_worth_telling, verdict.evidence)):
             continue
         for here, there in ((a, b), (b, a)):
             apart[id(group_of[here])] += 1
@@ -167,8 +180,13 @@ def _tell_why(
                 group_of[here].evidence.add(_kept_apart(profiles[there], verdict))
 
 
+def _is_worth_telling(evidence: Evidence) -> bool:
+    is_serial = evidence.kind is EvidenceKind.SERIAL and evidence.weight > 0
+    return is_serial or evidence.weight >= _WORTH_TELLING
+
+
 def _kept_apart(other: Profile, verdict: Verdict) -> Evidence:
-    alike = ", ".join(e.detail for e in verdict.evidence if e.weight >= _WORTH_TELLING)
+    alike = ", ".join(e.detail for e in verdict.evidence if _is_worth_telling(e))
     why = ", ".join(verdict.contradictions) or f"evidence of {verdict.score} is not enough"
     return Evidence(
         kind=EvidenceKind.KEPT_APART, weight=0, detail=f"from {other.label} ({alike}): {why}"
@@ -184,11 +202,12 @@ def _observed(namespace: str, group: Group) -> ObservedDevice:
     return ObservedDevice(
         at=max([s.at for s in group.sightings] + [f.at for f in group.facts]),
         namespace=namespace,
-        management_ip=management_ip(group.facts, group.sightings),
+        management_ip=management_ip(group.facts, group.sightings, group.shared_ips),
         macs=tuple(sorted(macs)),
         ips=tuple(sorted(ips)),
         sightings=tuple(sorted(group.sightings, key=_sighting_key)),
         facts=tuple(group.facts),
+        shared_ips=group.shared_ips & ips,
         evidence=tuple(sorted(group.evidence, key=_most_telling_first)),
     )
 
@@ -197,17 +216,22 @@ def _most_telling_first(evidence: Evidence) -> tuple[int, str, str]:
     return (-abs(evidence.weight), evidence.kind, evidence.detail)
 
 
-def management_ip(facts: Iterable[Facts], sightings: Iterable[Sighting]) -> str | None:
+def management_ip(
+    facts: Iterable[Facts], sightings: Iterable[Sighting], shared: AbstractSet[str]
+) -> str | None:
     """Return the address to reach a device by: one that answered, a loopback's if there is one.
 
-    A loopback survives the loss of any one link. Among equals the lowest, so that the choice does
-    not wander from cycle to cycle.
+    A loopback survives the loss of any one link. What is `shared` with others (anycast), or not in
+    the device's own table (a virtual router's), may be another's tomorrow: only if nothing else
+    answered. Among equals the lowest, so that the choice does not wander from cycle to cycle.
     """
     facts = list(facts)
     answered = {f.address for f in facts} | {s.address for s in sightings}
-    loopbacks = loopback_addresses(i for f in facts for i in f.interfaces)
-    queried = {f.address for f in facts}
-    for choice in (answered & loopbacks, queried, answered):
+    interfaces = [i for f in facts for i in f.interfaces]
+    own = {interface_address(ip) for i in interfaces for ip in i.ips} - shared
+    loopbacks = loopback_addresses(interfaces) & own
+    queried = {f.address for f in facts} - shared
+    for choice in (answered & loopbacks, queried & own, answered & own, queried, answered):
         if choice:
             return min(choice, key=_by_number)
     return None
@@ -226,6 +250,7 @@ def merge_observed(devices: Sequence[ObservedDevice]) -> ObservedDevice:
         facts=[f for d in devices for f in d.facts],
         sightings=[s for d in devices for s in d.sightings],
         seen_macs={mac for d in devices for mac in d.macs},
+        shared_ips=frozenset(ip for d in devices for ip in d.shared_ips),
         evidence={e for d in devices for e in d.evidence},
     )
     return _observed(devices[0].namespace, group)

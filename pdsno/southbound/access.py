@@ -101,6 +101,11 @@ class DeviceAccess:
         }
         return tuple(sorted(ports))
 
+    @property
+    def has_jumps(self) -> bool:
+        """Whether there is an ssh_config at all."""
+        return self._jumps.has_config
+
     def is_behind_jump(self, address: str) -> bool:
         """Tell whether an address is entered through a jump host: probing its port is no use."""
         return self._jumps.is_needed(address)

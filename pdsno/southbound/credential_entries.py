@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,9 @@ MIN_V3_PASSWORD = 8
 """RFC 3414 section 11.2."""
 
 _KEYS = frozenset({"snmp", "ssh", "ssh_config"})
+_SECRETS = frozenset(
+    {"community", "password", "key_passphrase", "enable_password", "auth_password", "priv_password"}
+)
 _SCOPE = ("namespaces", "subnets", "platforms")
 
 
@@ -94,13 +98,17 @@ SnmpCredential = SnmpV2cCredential | SnmpV3Credential
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SshCredential:
-    """A login, by password or by private key file."""
+    """A login, by password or by private key file.
+
+    Discovery works without enable: `enable_password` is kept for who changes devices.
+    """
 
     name: str
     username: str
     password: str | None = field(default=None, repr=False)
     key_file: str | None = None
     key_passphrase: str | None = field(default=None, repr=False)
+    enable_password: str | None = field(default=None, repr=False)
     port: int = SSH_PORT
     scope: CredentialScope = EVERYWHERE
 
@@ -129,7 +137,7 @@ class Credentials:
         return tuple(item.name for item in (*self.snmp, *self.ssh))
 
 
-def parse_credentials(document: object) -> Credentials:
+def parse_entries(document: object) -> Credentials:
     """Turn a parsed file into credentials. Raises InputError; values are never quoted."""
     if document is None:
         return Credentials()
@@ -137,7 +145,7 @@ def parse_credentials(document: object) -> Credentials:
         raise InputError("expected a mapping with the lists 'snmp' and 'ssh'")
     unknown = sorted(str(key) for key in document if key not in _KEYS)
     if unknown:
-        known = "only 'snmp', 'ssh' and 'ssh_config' are known"
+        known = "only 'snmp', 'ssh', 'ssh_config' and 'ansible' are known"
         raise InputError(f"unknown key {unknown[0]!r}: {known}")
     snmp = [_snmp(entry, place) for entry, place in _entries(document, "snmp")]
     ssh = [_ssh(entry, place) for entry, place in _entries(document, "ssh")]
@@ -145,7 +153,7 @@ def parse_credentials(document: object) -> Credentials:
     return Credentials(
         snmp=tuple(snmp),
         ssh=tuple(ssh),
-        ssh_config=_path(document, "ssh_config"),
+        ssh_config=path_at(document, "ssh_config"),
     )
 
 
@@ -158,7 +166,8 @@ def refuse_repeated_names(names: list[str]) -> None:
         seen.add(name)
 
 
-def _path(document: Mapping[object, object], key: str) -> Path | None:
+def path_at(document: Mapping[object, object], key: str) -> Path | None:
+    """Return a path that a key names, None if it is left out. Raises InputError."""
     value = document.get(key)
     if value is None:
         return None
@@ -190,16 +199,38 @@ def _build(kind: type[_Credential], entry: dict[str, Any], place: str) -> _Crede
     known = {item.name for item in fields(kind)} - {"scope"}
     required = {"name", "community", "user", "username"} & known
     for key in sorted(set(entry) - known):
-        why = ": discovery works without enable" if key == "enable_password" else ""
-        raise InputError(f"{place}: unknown field {key!r}{why}")
+        raise InputError(f"{place}: unknown field {key!r}")
     for key in sorted(required - set(entry)):
         raise InputError(f"{place}: {key!r} is missing")
     for key, value in entry.items():
         if key == "port":
             check_port(value, place)
+            continue
+        if key in _SECRETS and isinstance(value, dict):
+            entry[key] = _from_elsewhere(value, f"{place}: {key!r}")
         elif not isinstance(value, str) or not value:
             raise InputError(f"{place}: {key!r} must be text; put it in quotes")
     return kind(scope=scope, **entry)
+
+
+def _from_elsewhere(value: Mapping[object, object], place: str) -> str:
+    """Return a secret that stands in the environment or in a file of its own."""
+    ((how, name),) = value.items() if len(value) == 1 else [("", "")]
+    if how not in ("env", "file") or not isinstance(name, str) or not name:
+        raise InputError(f"{place} must be text, {{env: NAME}} or {{file: PATH}}")
+    if how == "env":
+        found = os.environ.get(name, "")
+        if not found:
+            raise InputError(f"{place}: the environment has no {name}")
+        return found
+    try:
+        found = Path(name).expanduser().read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{place}: {name}: {why}") from error
+    if not found:
+        raise InputError(f"{place}: {name} is empty")
+    return found
 
 
 def check_port(value: object, place: str) -> None:

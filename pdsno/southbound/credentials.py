@@ -9,9 +9,11 @@ ssh:
   - {name: operators, username: ops, password: …, subnets: [192.0.2.0/24]}
   - {name: key, username: ops, key_file: /etc/pdsno/id_ed25519, port: 2222}
 ssh_config: /etc/pdsno/ssh_config
+ansible: {inventory: /etc/ansible/hosts.yml, vault_password_file: /etc/pdsno/vault-password}
 ```
 
-Each may say where it may be sent: `namespaces`, `subnets`, and for SSH `platforms`.
+A secret may stand elsewhere: `{env: NAME}` or `{file: PATH}` in its place. Each may say where it
+may be sent: `namespaces`, `subnets`, and for SSH `platforms`.
 """
 
 from dataclasses import replace
@@ -20,13 +22,16 @@ from pathlib import Path
 import structlog
 
 from pdsno.domain.errors import InputError
+from pdsno.southbound.ansible_credentials import FromAnsible, from_ansible
 from pdsno.southbound.credential_entries import (
     Credentials,
     SnmpCredential,
     SnmpV2cCredential,
     SnmpV3Credential,
     SshCredential,
-    parse_credentials,
+    parse_entries,
+    path_at,
+    refuse_repeated_names,
 )
 from pdsno.strict_yaml import StrictYamlError, load_strict
 
@@ -43,6 +48,7 @@ __all__ = [
 log = structlog.get_logger()
 
 _WORLD_READABLE = 0o004
+_ANSIBLE = frozenset({"inventory", "vault_password_file"})
 
 
 def load_credentials(path: str | Path) -> Credentials:
@@ -66,6 +72,43 @@ def load_credentials(path: str | Path) -> Credentials:
         # The reader's own text quotes the file: it may quote a password.
         raise InputError(f"{path}{place}: not YAML, or a key stands twice") from error
     try:
-        return replace(parse_credentials(document), changed_at=state.st_mtime)
+        found = parse_credentials(document)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    return replace(found, changed_at=max(state.st_mtime, found.changed_at or 0.0))
+
+
+def parse_credentials(document: object) -> Credentials:
+    """Turn a parsed file into credentials. Raises InputError; values are never quoted.
+
+    What an Ansible inventory tells comes after what the file itself says.
+    """
+    if not isinstance(document, dict) or "ansible" not in document:
+        return parse_entries(document)
+    own = parse_entries({key: value for key, value in document.items() if key != "ansible"})
+    told = _ansible(document["ansible"])
+    found = replace(
+        own,
+        snmp=(*own.snmp, *told.snmp),
+        ssh=(*own.ssh, *told.ssh),
+        platforms=told.platforms,
+        changed_at=told.changed_at,
+    )
+    refuse_repeated_names(list(found.names))
+    return found
+
+
+def _ansible(source: object) -> FromAnsible:
+    if not isinstance(source, dict):
+        raise InputError("ansible: expected a mapping with 'inventory'")
+    unknown = sorted(str(key) for key in source if key not in _ANSIBLE)
+    if unknown:
+        known = "only 'inventory' and 'vault_password_file' are known"
+        raise InputError(f"ansible: unknown field {unknown[0]!r}: {known}")
+    if "inventory" not in source:
+        raise InputError("ansible: 'inventory' is missing")
+    try:
+        inventory = path_at(source, "inventory") or Path()
+        return from_ansible(inventory, path_at(source, "vault_password_file"))
+    except InputError as error:
+        raise InputError(f"ansible: {error}") from error

@@ -86,6 +86,11 @@ class JumpHosts:
         self._jumps: dict[tuple[Hop, ...], _Jump] = {}
         self._lock = threading.Lock()
 
+    @property
+    def has_config(self) -> bool:
+        """Whether there is a file at all."""
+        return self._config is not None
+
     def is_needed(self, address: str) -> bool:
         """Tell whether an address lies behind a jump host."""
         return self._config is not None and bool(_jump(self._config.lookup(address)))

@@ -5,6 +5,7 @@ A thread cannot be stopped; a process can.
 """
 
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -146,18 +147,35 @@ class ParserPool:
             self._free.put(None)
 
 
+_ECHO = re.compile(
+    r"\A\s*[^\s#>$%]{1,64}(?:\([\w-]+\))?[#>$%]\s?(?:sh|show|disp|display|admin|/|ip|cat)\b.*\r?\n",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(r"(?:\A|(?<=\n))[^\s#>$%|]{1,64}[#>$%]\s*\Z")
+
+
+def without_prompts(text: str) -> str:
+    """Return a recording less the prompt with the command before it, and the prompt behind it.
+
+    Sessions that somebody recorded have them; those that we read ourselves do not.
+    """
+    return _PROMPT.sub("", _ECHO.sub("", text))
+
+
 def facts_of_recording(
     platform_name: str, command: str, text: str, *, pool: ParserPool
 ) -> tuple[Facts, str | None]:
     """Return the facts in one recorded output, and what in it was not understood.
 
-    Raises InputError for a platform or command that is not known, OperationError if nothing in
-    the output can be read.
+    Raises InputError for a platform or command that is not known, OperationError if the output
+    is too long, or nothing in it can be read.
     """
     platform = platform_named(platform_name)
     known = command_named(platform, command)
+    if len(text) > MAX_BYTES:
+        raise OperationError(f"the output is longer than {MAX_BYTES >> 20} MiB")
     at = datetime.now(UTC)
-    outputs = platform.outputs({known: text})
+    outputs = platform.outputs({known: without_prompts(text)})
     printed = outputs.printed(known)
     if printed is None:
         raise OperationError(f"the output says that the device refused {known!r}")

@@ -18,7 +18,7 @@ from pdsno.southbound.snmp_session import (
 )
 
 IDENTITY = (*SCALARS, *lldp.V1.local_chassis)
-_MORE_SCALARS = (*lldp.V2.local_chassis, cdp.GLOBAL_RUN)
+_MORE_SCALARS = (*lldp.V2.local_chassis, lldp.V1.local_name, lldp.V2.local_name, cdp.GLOBAL_RUN)
 _OIDS_PER_GET = 16
 _MAX_SILENT = 2
 _MAX_CONTEXTS = 128

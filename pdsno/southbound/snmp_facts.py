@@ -72,7 +72,7 @@ def build_facts(
         source="snmp",
         address=address,
         at=at,
-        name=system.name,
+        name=system.name or lldp.parse_name(varbinds),
         vendor=product.vendor,
         model=product.model,
         platform=product.platform,

@@ -36,6 +36,7 @@ from pdsno.southbound.hints import PlatformHint
 from pdsno.southbound.parsing import ParserPool
 from pdsno.southbound.platforms import (
     DETECTION_COMMAND,
+    PLATFORMS,
     platform_announced,
     platform_named,
     platform_of,
@@ -240,7 +241,8 @@ class SshQuerier:
         if platform is None:
             platform = self._proven(address, session, outputs)
         if platform is None:
-            outputs[DETECTION_COMMAND] = session.send(DETECTION_COMMAND)
+            if DETECTION_COMMAND not in outputs:
+                outputs[DETECTION_COMMAND] = session.send(DETECTION_COMMAND)
             platform = platform_of(outputs[DETECTION_COMMAND])
         if platform is None:
             what = "authorization failed" if is_denied(outputs[DETECTION_COMMAND]) else banner
@@ -260,9 +262,11 @@ class SshQuerier:
     def _proven(
         self, address: str, session: ReadOnlySession, outputs: dict[str, str]
     ) -> Platform | None:
-        """Return the platform of the hint, if the device knows its first command.
+        """Return the platform of the hint, if what its first command prints bears that out.
 
-        A shell is told by the detection command alone: to SNMP a router may look like a server.
+        A command that several platforms know proves nothing by being known: then the device has
+        to name itself. A shell is told by the detection command alone: to SNMP a router may look
+        like a server.
         """
         hint = self._hints.get(address)
         platform = platform_named(hint.platform) if hint else None
@@ -271,11 +275,20 @@ class SshQuerier:
         first = platform.commands[0]
         session.allow((first, DETECTION_COMMAND))
         output = session.send(first)
-        if platform.unknown.search(output) and not is_denied(output):
+        if first == DETECTION_COMMAND:
+            outputs[first] = output
+        if is_denied(output):
+            return platform
+        is_named = platform.recognised_by.search(output) is not None
+        if platform.unknown.search(output) or not (is_named or _is_of_one_platform(first)):
             return None
         if not platform.session_commands:
             outputs[first] = output
         return platform
+
+
+def _is_of_one_platform(command: str) -> bool:
+    return sum(command in platform.readable for platform in PLATFORMS) == 1
 
 
 def _not_let_in(address: str, refused: Sequence[str], kept_back: Sequence[str]) -> SshAnswer:

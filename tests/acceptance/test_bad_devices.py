@@ -100,11 +100,17 @@ def test_the_outcome_is_kept_for_each_address(running: Up, address: str, outcome
     assert re.fullmatch(outcome, summaries[address]), summaries[address]
 
 
-def test_all_of_them_are_devices_and_what_told_its_name_has_one(running: Up) -> None:
+def test_whoever_has_a_service_is_a_device_and_what_told_its_name_has_one(running: Up) -> None:
     names = {one["management_ip"]: one["name"] for one in running.nib("devices", api=API)}
-    assert {GOOD, LOCKED, LEAVING, HALFWAY, SILENT} <= set(names)
+    assert {GOOD, LOCKED, LEAVING, HALFWAY} <= set(names)
     assert (names[GOOD], names[LEAVING], names[HALFWAY]) == ("good", "leaving", "halfway")
-    assert (names[LOCKED], names[SILENT]) == (None, None)
+    assert names[LOCKED] is None
+    assert SILENT not in names
+
+
+def test_who_has_a_made_up_mac_and_no_service_is_an_endpoint(running: Up) -> None:
+    endpoints = running.nib("endpoints", api=API)
+    assert SILENT in {ip for one in endpoints for ip in one["ips"]}
 
 
 def test_no_secret_is_logged(running: Up) -> None:

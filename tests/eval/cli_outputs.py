@@ -1,8 +1,9 @@
 """Compares the facts that platforms' parsers find with the values in recorded outputs.
 
-Usage: python tests/eval/cli_outputs.py [-v], with PDSNO_CLI_OUTPUTS naming a directory that holds
+Usage: python -m tests.eval.cli_outputs [-v]. PDSNO_CLI_OUTPUTS names a directory that holds
 PLATFORM/COMMAND/*.raw and beside each a .yml with its values (`parsed_sample: [row, ...]`); or
-DATA naming the directory around `cli-outputs`.
+DATA names the directory around `cli-outputs`; else it is looked for in `shared/data` beside the
+checkout.
 
 For each value that a fact exists for it asks: do the facts say the same? Values are compared
 after the least possible change of form (MACs by their digits, interface names by what their
@@ -26,6 +27,7 @@ from pdsno.southbound.parsing import ParserPool, facts_of_recording
 from pdsno.southbound.platforms import command_named, platform_named
 
 AIM = 0.95
+BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
 Row = Mapping[str, Any]
 Judge = Callable[[Facts, list[Row]], Iterator[tuple[str, bool, str]]]
 
@@ -51,6 +53,7 @@ def port(text: str | None) -> str:
         return ""
     letters, digits = re.match(r"([A-Za-z-]*)[ ]?(.*)", text.strip("'\" ")).groups()  # type: ignore[union-attr]
     short = {"ten-gigabitethernet": "xg", "xgigabitethernet": "xg", "xge": "xg"}
+    short |= {"bundle-ether": "be", "bridge-aggregation": "ba"}
     return short.get(letters.lower(), letters.lower()[:2].replace("ge", "gi")) + digits.lower()
 
 
@@ -100,11 +103,11 @@ def judge_name(facts: Facts, rows: list[Row]) -> Iterator[tuple[str, bool, str]]
 
 
 def judge_interfaces(facts: Facts, rows: list[Row]) -> Iterator[tuple[str, bool, str]]:
-    by_name = {port(i.name): i for i in facts.interfaces}
+    by_name = {port(i.name): i for i in facts.interfaces} | {i.name: i for i in facts.interfaces}
     for row in rows:
         for text in words(row, "interface", "port", "name")[:1]:
             name = text.partition("@")[0] if {"flags", "qdisc"} <= set(row) else text
-            found = by_name.get(port(name))
+            found = by_name.get(name) or by_name.get(port(name))
             yield "interface", found is not None, f"{name} / {sorted(by_name)[:5]}"
             if found is not None:
                 told = [*layer_2(row, found), *layer_3(row, found), *states(row, found)]
@@ -273,13 +276,18 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def outputs_directory() -> Path:
+    """Return where the recordings are, if they are there."""
+    named = os.environ.get("PDSNO_CLI_OUTPUTS")
+    data = Path(os.environ.get("DATA") or BESIDE)
+    return Path(named) if named else data / "cli-outputs"
+
+
 def main(arguments: Iterable[str]) -> int:
     """Print the agreement for each platform, command and field; return the exit code."""
-    data = os.environ.get("DATA", "")
-    named = os.environ.get("PDSNO_CLI_OUTPUTS", "") or (f"{data}/cli-outputs" if data else "")
-    root = Path(named)
-    if not named or not root.is_dir():
-        say("cli outputs: skipped, PDSNO_CLI_OUTPUTS names no directory")
+    root = outputs_directory()
+    if not root.is_dir():
+        say(f"cli outputs: skipped, {root} is no directory; PDSNO_CLI_OUTPUTS names another one")
         return 0
     is_verbose = "-v" in arguments
     agreed: Counter[tuple[str, str, str]] = Counter()

@@ -152,7 +152,10 @@ def _cable(here: Namespace, there: Namespace, subnet: str, numbers: Sequence[int
     there.ip("link", "set", "wire", "up")
     for number in numbers:
         host = f"h{number}"
-        there.ip("link", "add", "link", "wire", host, "type", "macvlan", "mode", "bridge")
+        # A MAC that the hardware keeps: one that the kernel made up would pass for a telephone's.
+        mac = f"3c:ec:ef:00:00:{number:02x}"
+        kind = ("type", "macvlan", "mode", "bridge")
+        there.ip("link", "add", "link", "wire", host, "address", mac, *kind)
         there.ip("addr", "add", f"{network[number]}/{network.prefixlen}", "dev", host)
         there.ip("link", "set", host, "up")
         for knob, value in (("arp_ignore", "1"), ("arp_announce", "2"), ("rp_filter", "0")):

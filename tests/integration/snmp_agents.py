@@ -12,6 +12,7 @@ from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
 from pysnmp.proto import api  # type: ignore[import-untyped]
 
 GET_BULK = "GetBulkRequestPDU"
+READS = {GET_BULK, "GetNextRequestPDU", "GetRequestPDU"}
 NO_SUCH_NAME, TOO_BIG, GEN_ERR = 2, 1, 5
 
 Oid = tuple[int, ...]
@@ -39,8 +40,8 @@ class OddAgent:
     """Answers as a real one but for what it is told to do wrong.
 
     `versions` are 0 (SNMPv1) and 1 (SNMPv2c). `endless` makes up a row after every row beneath
-    that OID. `asked` has the time of each request; `overlaps` counts requests that came before
-    the answer to the one before had gone.
+    that OID. `asked` has the time of each request, `kinds` what kinds they were; `overlaps` counts
+    requests that came before the answer to the one before had gone.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class OddAgent:
         self._thread = threading.Thread(target=self._serve)
         self.port = int(self._socket.getsockname()[1])
         self.asked: list[float] = []
+        self.kinds: set[str] = set()
         self.overlaps = 0
 
     def __enter__(self) -> Self:
@@ -107,6 +109,7 @@ class OddAgent:
         response = module.apiMessage.get_response(message)
         told = module.apiMessage.get_pdu(response)
         kind = type(pdu).__name__
+        self.kinds.add(kind)
         is_bulk = kind == GET_BULK
         most = int(api.v2c.apiBulkPDU.get_max_repetitions(pdu)) if is_bulk else 1
         names = [tuple(name) for name, _ in module.apiPDU.get_varbinds(pdu)]

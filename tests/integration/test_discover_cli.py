@@ -27,7 +27,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         (["10.0.0.0.0/24"], "'10.0.0.0.0/24' is not a subnet"),
         (["10.0.0.1/24"], "did you mean 10.0.0.0/24?"),
         (["10.0.0.0/8"], "use --force"),
-        (["2001:db8::/64"], "more than a /16"),
+        (["2001:db8::/64"], "an IPv6 subnet is too large to sweep; name IPv4 subnets"),
         (["127.0.0.0/30", "--rate", "fast"], "neither a number of packets a second nor 'max'"),
         (["127.0.0.0/30", "--interface", "nope0"], "interface 'nope0' is not up"),
         (["127.0.0.0/30", "--method", "smoke"], "'smoke' is not one of"),

@@ -9,7 +9,15 @@ from pdsno.domain.observations import Outcome
 from pdsno.southbound.credentials import SnmpV2cCredential
 from pdsno.southbound.snmp import SnmpAnswer, SnmpQuerier
 from pdsno.southbound.snmp_session import SnmpOptions
-from tests.integration.snmp_agents import GET_BULK, NO_SUCH_NAME, TOO_BIG, OddAgent, oid, system
+from tests.integration.snmp_agents import (
+    GET_BULK,
+    NO_SUCH_NAME,
+    READS,
+    TOO_BIG,
+    OddAgent,
+    oid,
+    system,
+)
 
 HOST = "127.0.0.1"
 FAST = SnmpOptions(timeout_s=0.3, walk_timeout_s=0.5, requests_per_s=2000.0, max_rows=500)
@@ -34,6 +42,7 @@ def test_a_well_behaved_agent_is_read_whole() -> None:
     assert answer.probe.outcome is Outcome.ANSWERED
     assert answer.probe.detail == "credential ro"
     assert port_names(answer) == ["port1", "port2"]
+    assert agent.kinds == {"GetRequestPDU", GET_BULK}
 
 
 def test_one_request_is_under_way_and_no_more_go_out_than_are_allowed_per_second() -> None:
@@ -51,6 +60,7 @@ def test_an_agent_without_getbulk_is_walked_row_by_row(status: int) -> None:
     with OddAgent(fault=lambda kind, _most: status if kind == GET_BULK else 0) as agent:
         answer = ask(agent)
     assert port_names(answer) == ["port1", "port2"]
+    assert agent.kinds <= READS, "whatever it refuses, nobody writes"
 
 
 def test_an_agent_whose_answers_get_too_big_is_asked_for_less_at_a_time() -> None:

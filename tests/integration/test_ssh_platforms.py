@@ -92,6 +92,17 @@ def test_a_platform_that_snmp_told_is_not_asked_for_again() -> None:
     assert set(device.lines) == {*vrp.session_commands, *vrp.commands}
 
 
+@pytest.mark.parametrize("hint", ["cisco_ios", "cisco_nxos", "huawei_vrp", "juniper_junos"])
+def test_a_hint_that_is_wrong_never_decides(hint: str) -> None:
+    outputs = printed_by("arista_eos")
+    with fake_device(lambda line: outputs.get(line, "% Invalid input"), "leaf-1#") as device:
+        answer = ask(device.port, hint)
+    assert answer.probe.outcome is Outcome.ANSWERED, answer.probe
+    assert answer.facts is not None
+    assert (answer.facts.platform, answer.facts.vendor) == ("arista_eos", "Arista")
+    assert device.lines.count(DETECTION_COMMAND) == 1
+
+
 @pytest.mark.parametrize(
     ("platform", "prompt", "says_to_show_version"),
     [

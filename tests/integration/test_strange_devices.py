@@ -23,6 +23,7 @@ from pdsno.southbound.platforms import DETECTION_COMMAND, frr, platform_named
 from pdsno.southbound.snmp_session import SnmpOptions
 from pdsno.southbound.ssh_transport import SshOptions
 from tests.integration.devices import daemon, free_port, wait_for
+from tests.integration.snmp_agents import READS
 from tests.integration.strange_devices import (
     PASSWORD,
     USERNAME,
@@ -58,6 +59,7 @@ class Site:
     ssh_port: int
     snmp_port: int
     shells: dict[str, SshDevice]
+    agents: list[SnmpDevice]
 
 
 def reply(line: str) -> str:
@@ -85,6 +87,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "endless": {"endless_at": DETECTION_COMMAND},
         "reset": {"reset_at": frr.PLATFORM.commands[-1]},
     }
+    agents: list[SnmpDevice] = []
     with ExitStack() as stack:
         shells = {
             name: stack.enter_context(
@@ -100,9 +103,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         wait_for(lambda: _listens(AT["far"], ssh_port), "the slow link listens")
         stack.enter_context(mute_port(AT["mute"], ssh_port))
         for name, how_slow in (("normal", 0.0), ("far", 0.15), ("slow_snmp", 0.7)):
-            stack.enter_context(SnmpDevice(AT[name], snmp_port, delay_s=how_slow))
-        stack.enter_context(SnmpDevice(AT["other_address"], snmp_port, answers_from="127.66.0.33"))
-        yield Site(ssh_port=ssh_port, snmp_port=snmp_port, shells=shells)
+            agents.append(stack.enter_context(SnmpDevice(AT[name], snmp_port, delay_s=how_slow)))
+        two_faced = SnmpDevice(AT["other_address"], snmp_port, answers_from="127.66.0.33")
+        agents.append(stack.enter_context(two_faced))
+        yield Site(ssh_port=ssh_port, snmp_port=snmp_port, shells=shells, agents=agents)
 
 
 def _listens(address: str, port: int) -> bool:
@@ -220,6 +224,13 @@ def test_each_device_had_one_session_and_heard_only_listed_commands(
         assert shell.refused == 0, name
         assert set(shell.lines) <= ALLOWED, name
         assert len(shell.lines) == len(set(shell.lines)), name
+
+
+def test_each_agent_was_only_read(site: Site, patient: tuple[Observations, float]) -> None:
+    assert patient[0].facts
+    for agent in site.agents:
+        assert agent.kinds
+        assert agent.kinds <= READS
 
 
 def test_at_its_deadline_a_look_ends_and_says_of_whom_it_did_not_come_to(site: Site) -> None:

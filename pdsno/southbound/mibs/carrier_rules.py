@@ -9,6 +9,14 @@ CARRIER: tuple[Rule, ...] = (
         "alcatel_sros",
         r"TiMOS-(?P<version>[\w.-]+) \S+ (?:Nokia|ALCATEL) (?P<hint>\S+(?: \S+)?)",
     ),
+    rule("Nokia", None, r"^Nokia (?P<hint>1830 \S+) v(?P<version>\d\S*)"),
+    rule("Nokia", None, r"ISAM (?P<hint>\d{4}\S*)", oids="637"),
+    rule(
+        "Ericsson",
+        "ericsson_ipos",
+        r"(?:IPOS|SEOS)-v?(?P<version>\d[\w.]*\d)",
+        more=(r"^(?:Ericsson )?(?P<hint>Router \d+|SSR \d+)",),
+    ),
     rule(
         "Nokia",
         "nokia_srl",
@@ -30,7 +38,7 @@ CARRIER: tuple[Rule, ...] = (
         "zte_zxros",
         r"ZX[A-Z]+\d|ZTE",
         oids="3902",
-        more=(r"Version: (?P<version>\w[\w.]+)", r"ZXR10\s+(?P<model>[\w-]*\d[\w-]*)"),
+        more=(r"Version:? (?P<version>\w[\w.]+)", r"ZXR10[\s_]+(?P<model>[\w-]*\d[\w-]*)"),
     ),
     rule("BDCOM", "bdcom", r"BDCOM\(tm\) (?P<hint>\S+) Software, Version (?P<version>\S+)"),
     rule(
@@ -59,8 +67,18 @@ CARRIER: tuple[Rule, ...] = (
         "Cambium",
         "cambium_canopy",
         r"^CANOPY (?P<version>\d\S*)",
-        oids="161.19.250 17713",
+        oids="161.19.250",
     ),
+    rule(
+        "Cambium",
+        "cambium_epmp",
+        oids="17713.21",
+        more=(r"(?P<hint>ePMP\S*(?: \d\S*)?)",),
+    ),
+    rule("Cambium", "cambium_cnpilot", oids="17713.22", more=(r"cnPilot (?P<hint>\S+)",)),
+    rule("Cambium", "cambium_ptp", oids="17713", more=(r"(?P<hint>PTP\W?\d\w*)",)),
+    rule("Mimosa", None, r"^Mimosa (?P<hint>\S+) Firmware", oids="43356"),
+    rule("Teltonika", "teltonika_rutos", oids="48690", more=(r"(?P<hint>[RT][A-Z]{2}\w?\d+\w*)",)),
     rule(
         "LANCOM",
         "lancom_lcos",
@@ -83,6 +101,14 @@ CARRIER: tuple[Rule, ...] = (
         "alaxala",
         r"(?i)^AlaxalA (?P<hint>AX\w+).*?Ver\. (?P<version>[\w.]+)",
     ),
+    # Voice
+    rule(
+        "AudioCodes",
+        None,
+        r"Product: ?(?P<hint>[^;]+?) ?;\s*SW Version: ?(?P<version>\d[\w.]*)",
+    ),
+    rule("Avaya", None, r"^Avaya Inc\. (?P<hint>\S+) Media Gateway.*?(?P<version>\d+\.\d[\d.]*)"),
+    rule("Oracle", None, r"^Acme Packet (?P<hint>\S*\d\S*) (?P<version>[A-Z]+\d[\w.]*)"),
     # Industry
     rule(
         "Siemens",
@@ -101,4 +127,12 @@ CARRIER: tuple[Rule, ...] = (
         r"SIMATIC.*?FW: (?:Version )?V?(?P<version>\d[\w.]*)",
         more=(r"(?P<hint>6\w{3} \w{3}-\w{5}-\w{4})",),
     ),
+    rule(
+        "Westermo",
+        "westermo_weos",
+        r"Westermo (?P<hint>[^,]+), primary:\s+WeOS v?(?P<version>\d[\w.-]*)",
+    ),
+    rule("Hirschmann", "hirschmann", oids="248", more=(r"^Hirschmann (?P<guess>.*\d.*)",)),
+    rule("RuggedCom", "ruggedcom_ros", r"^(?:RuggedCom )?RuggedSwitch (?P<hint>\S+)", oids="15004"),
+    rule("Moxa", "moxa", oids="8691", more=(r"^(?i:moxa )?(?P<hint>[A-Z][\w-]*\d\S*|\w+ \d\S*)",)),
 )

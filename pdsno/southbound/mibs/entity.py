@@ -16,8 +16,9 @@ _TEXTS = (_DESCR, _NAME, _FIRMWARE, _SOFTWARE, _SERIAL, _MAKER, _MODEL)
 COLUMNS = (*_TEXTS[:1], _CONTAINED, _CLASS, *_TEXTS[1:])
 
 _CHASSIS, _BACKPLANE, _CONTAINER, _MODULE, _STACK = 3, 4, 5, 9, 11
+_PIECES = (6, 7, 8, 9, 10, 12)  # power supply, fan, sensor, module, port, CPU
 # Board and assembly numbers, which some vendors put where the model belongs.
-_PART_NUMBER = re.compile(r"\d{2,3}-\d{6,7}(?:-\d+)?")
+_PART_NUMBER = re.compile(r"\d{2,3}-\d{6,7}(?:-\d+)?|3HE\d{5}\w+|AL\d{4}\w+-E\w*")
 _MODEL_WORD = re.compile(r"(?=[^\s,]*\d)(?=[^\s,]*[A-Z])[A-Za-z0-9][\w/+.-]{2,}")
 
 
@@ -79,7 +80,10 @@ def _parts(varbinds: Varbinds) -> list[_Part]:
 
 
 def _main(parts: list[_Part]) -> _Part | None:
-    """Return the part that stands for the device: chassis, else stack, else what holds the rest."""
+    """Return the part that stands for the device: chassis, else stack, else what holds the rest.
+
+    Agents that class nothing, or class the device as "other", are known by what is in nothing.
+    """
     stacks = [part for part in parts if part.kind == _STACK]
     telling = [part for part in parts if part.tells]
     for group in (
@@ -88,6 +92,7 @@ def _main(parts: list[_Part]) -> _Part | None:
         [part for part in telling if part.kind in (_CONTAINER, _BACKPLANE)],
         [part for part in telling if part.kind == _MODULE and _is_only_module(telling)],
         stacks,
+        [part for part in telling if part.kind not in _PIECES and not part.parent],
     ):
         if group:
             most = max(part.tells for part in group)

@@ -30,6 +30,11 @@ class Layout:
         return f"{self.root}.3.1.0", f"{self.root}.3.2.0"
 
     @property
+    def local_name(self) -> str:
+        """The OID of the name that the device announces for itself."""
+        return f"{self.root}.3.3.0"
+
+    @property
     def local(self) -> tuple[str, ...]:
         """Columns of the local ports: ID subtype, ID, description."""
         return tuple(f"{self.root}.3.7.1.{n}" for n in (2, 3, 4))
@@ -60,6 +65,7 @@ V2 = Layout(root="1.3.111.2.802.1.1.13.1", first_column=5, arcs=4)
 _CHASSIS_MAC, _CHASSIS_ADDRESS = 4, 5
 _PORT_ALIAS, _PORT_MAC, _PORT_ADDRESS, _PORT_IFNAME, _PORT_LOCAL = 1, 3, 4, 5, 7
 _PORT_ARC = 1
+_IPV4, _IPV4_BYTES = 1, 4
 _NOBODY = ("0.0.0.0", "::")  # noqa: S104 - an address, nothing bound
 
 
@@ -76,13 +82,22 @@ def port_id(subtype: Value, value: Value) -> str | None:
 
 
 def _identifier(value: Value, *, is_mac: bool, is_address: bool) -> str | None:
-    if is_mac and (found := mac(value)):
+    is_raw = isinstance(value, bytes) and not _is_printable(value)
+    if (is_mac or is_raw) and not is_address and (found := mac(value)):
         return found
-    if is_address and isinstance(value, bytes) and value:
-        # networkAddress: one octet of IANA address family, then the address.
-        found = address(value[0], value[1:])
-        return found or value.hex(":")
+    if is_address and is_raw and isinstance(value, bytes):
+        # networkAddress: one octet of IANA address family (which some leave out), then the address.
+        bare = address(_IPV4, value) if len(value) == _IPV4_BYTES else None
+        return address(value[0], value[1:]) or bare or value.hex(":")
     return text(value)
+
+
+def _is_printable(value: bytes) -> bool:
+    """Tell whether octets are text; a NUL may end it."""
+    try:
+        return value.rstrip(b"\0").decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +117,11 @@ def parse_chassis(varbinds: Varbinds) -> str | None:
         if found := chassis_id(varbinds.get(subtype), varbinds.get(value)):
             return found
     return None
+
+
+def parse_name(varbinds: Varbinds) -> str | None:
+    """Return the system name that the device announces of itself."""
+    return text(varbinds.get(V1.local_name)) or text(varbinds.get(V2.local_name))
 
 
 def parse_local_ports(varbinds: Varbinds, layout: Layout = V1) -> dict[int, LocalPort]:

@@ -10,14 +10,28 @@ from pdsno.domain.entities import DeviceType
 from pdsno.southbound.mibs.carrier_rules import CARRIER
 from pdsno.southbound.mibs.host_rules import HOSTS, SECURITY
 from pdsno.southbound.mibs.network_rules import NETWORK
-from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, Rule
+from pdsno.southbound.mibs.number_rules import BY_NUMBER
+from pdsno.southbound.mibs.rules import GENERIC_SERIAL, GENERIC_VERSION, LEADING_VERSION, Rule
+from pdsno.southbound.mibs.switch_rules import SWITCHES
 
-_RULES = (*NETWORK, *CARRIER, *SECURITY, *HOSTS)
+_RULES = (*NETWORK, *SWITCHES, *CARRIER, *SECURITY, *HOSTS, *BY_NUMBER)
 _ENTERPRISES = "1.3.6.1.4.1."
 _LEADING_MODEL = re.compile(r"(?=\S*\d)(?=\S*[A-Z])(?![vV]?\d+\.\d)[A-Za-z0-9][A-Za-z0-9/+-]{3,}")
-_CHIP_MAKERS = ("4413.",)
-"""Numbers that switches of many brands keep from their maker's reference software (FASTPATH)."""
+_SHARED = ("4413.", "1588.", "1991.", "20301.", "26543.")
+"""Numbers under which several brands sell: a chip maker's reference software (FASTPATH), and
+product lines that were sold on; there the name in sysDescr says whose this one is."""
 _SHORTEST_BRAND = 4
+_ALSO_CALLED = {
+    "3com": "3Com",
+    "alcatel": "Alcatel-Lucent",
+    "edge core": "Edgecore",
+    "extreme": "Extreme Networks",
+    "foundry": "Foundry",
+    "hewlett packard": "HPE",
+    "hewlett-packard": "HPE",
+    "ubnt": "Ubiquiti",
+}
+"""Names in front of which no enterprise number stands, as agents write them."""
 _LONGEST_NAME = 24
 _MODEL_WORD = re.compile(r"(?![vV]\d)(?=.*\d)(?=.*[A-Z])[A-Za-z0-9][\w/+-]{3,}")
 _KINDS = (
@@ -28,7 +42,9 @@ _KINDS = (
 )
 _BLANK = re.compile(
     r"(?i)(?:n/?a|none|null|unknown|unspecified|undefined|not[ -]?(?:specified|available|set|"
-    r"applicable|present|defined)|default string|to be filled.*|no serial.*|invalid|default|"
+    r"applicable|present|defined|supported|programmed)|default string|0123456789|"
+    r"(?:system|chassis|base ?board) serial(?: number)?|system product name|to be filled.*|"
+    r"no serial.*|invalid|default|"
     r"[0.x_?*#-]+|empty|string|f{6,}|<.*>)"
 )
 
@@ -65,8 +81,8 @@ def make_of(descr: str, object_id: str) -> Make:
                 model=_model(found.get("model")),
                 serial=real(found.get("serial")),
                 hint=_model(found.get("hint")),
-                guess=leading_model(descr, vendor) if rule.platform != "linux" else None,
-                kernel=found.get("kernel") or generic_version(descr),
+                guess=_guess(rule, found, descr, vendor),
+                kernel=_kernel(rule, found, descr),
                 kind=rule.kind,
             )
     vendor = _maker(descr, object_id)
@@ -79,8 +95,21 @@ def make_of(descr: str, object_id: str) -> Make:
     )
 
 
+def _guess(rule: Rule, found: dict[str, str], descr: str, vendor: str | None) -> str | None:
+    if rule.platform == "linux":
+        return None
+    short = _short_name(without_vendor(descr, vendor))
+    return _model(found.get("guess")) or leading_model(descr, vendor) or short
+
+
+def _kernel(rule: Rule, found: dict[str, str], descr: str) -> str | None:
+    """Return what stands in for the version; an appliance's Linux kernel does not."""
+    is_appliance = rule.platform != "linux" and descr.startswith("Linux ")
+    return found.get("kernel") or (None if is_appliance else generic_version(descr))
+
+
 def _maker(descr: str, object_id: str) -> str | None:
-    if _private(object_id + ".").startswith(_CHIP_MAKERS) and (named := _brand_in(descr)):
+    if _private(object_id + ".").startswith(_SHARED) and (named := _brand_in(descr)):
         return named
     return vendor_of(object_id) or _brand_in(descr)
 
@@ -119,8 +148,9 @@ def without_vendor(text: str, vendor: str | None) -> str:
 
 def leading_model(descr: str, vendor: str | None) -> str | None:
     """Return the first word of free text if it looks like a model: `MES2324F AC 28-port switch`."""
-    words = without_vendor(descr.strip(), vendor).split(maxsplit=1)
-    found = _LEADING_MODEL.fullmatch(words[0].rstrip(",;:")) if words else None
+    words = without_vendor(descr.strip(), vendor).split(maxsplit=2)
+    is_company = len(words) > 1 and words[1].startswith("Network")
+    found = _LEADING_MODEL.fullmatch(words[0].rstrip(",;:")) if words and not is_company else None
     return found[0] if found else None
 
 
@@ -138,7 +168,8 @@ def kind_in(descr: str) -> DeviceType | None:
 
 def real(value: str | None) -> str | None:
     """Return the value unless it is one of the words that mean "nothing"."""
-    value = value.strip(" \"'") if value else None
+    # U+FFFD: octets that are no text, with which agents fill up a field
+    value = value.strip(" \"'\ufffd") if value else None
     return None if not value or _BLANK.fullmatch(value) else value
 
 
@@ -148,6 +179,15 @@ def generic_version(text: str) -> str | None:
         if found := pattern.search(text):
             return found["version"].rstrip(".:)")
     return None
+
+
+def phrased_version(text: str) -> str:
+    """Return the version in the value of a version's own object: at its head, or in a phrase."""
+    if " " not in text and "," not in text:
+        return text
+    if head := LEADING_VERSION.match(text):
+        return head["version"]
+    return generic_version(text) or text
 
 
 def generic_serial(text: str) -> str | None:
@@ -191,7 +231,8 @@ def _model(text: str | None) -> str | None:
 
 @functools.cache
 def _brands() -> dict[str, str]:
-    return {vendor.casefold(): vendor for vendor in _vendors().values()}
+    own = {vendor.casefold(): vendor for vendor in _vendors().values()}
+    return {**_ALSO_CALLED, **{name.replace("-", " "): own[name] for name in own}, **own}
 
 
 @functools.cache

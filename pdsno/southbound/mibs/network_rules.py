@@ -1,4 +1,4 @@
-"""Rules for routers, switches and radios, from what their systems really announce.
+"""Rules for the great makers of routers and switches, from what their systems really announce.
 
 The first that fits wins: the more particular stand above.
 """
@@ -9,7 +9,8 @@ from pdsno.southbound.mibs.rules import Rule, rule
 _FIREWALL, _ENDPOINT = DeviceType.FIREWALL, DeviceType.ENDPOINT
 _SERVER, _SWITCH = DeviceType.SERVER, DeviceType.SWITCH
 
-_V = r"[Vv]?(?P<version>\d[^\s,;]*)"
+# `C2960S Software (C2960S-UNIVERSALK9-M)`: the image's product line, if nothing names the model.
+_IOS_PRODUCT = r"(?:, |\] )(?P<guess>(?=\S*\d)[A-Z]\w+) Software \("
 
 NETWORK: tuple[Rule, ...] = (
     rule("FRRouting", "frr", r"FRRouting (?P<version>\S+)|\bFRR\b"),
@@ -19,12 +20,17 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Cisco",
         "cisco_xe",
-        r"(?:IOS-?XE|IOS XE|CAT\w*L3K|LINUX_IOSD).*?Version (?P<version>[^\s,]+)",
+        # A name in brackets (`[Amsterdam]`, `[IOSXE]`) is a release train of IOS XE.
+        r"(?:IOS-?XE|IOS XE|CAT\w*L3K|LINUX_IOSD|Cisco IOS Software \[\w+\])"
+        r".*?Version (?P<version>[^\s,]+)",
+        more=(_IOS_PRODUCT,),
     ),
     rule(
         "Cisco",
         "cisco_ios",
-        r"Cisco (?:IOS|Internetwork Operating System) Software(?:.*?Version (?P<version>[^\s,]+))?",
+        r"(?i:Cisco) (?:IOS|Internetwork Operating System) Software"
+        r"(?:.*?Version (?P<version>[^\s,]+))?",
+        more=(_IOS_PRODUCT,),
     ),
     rule(
         "Cisco",
@@ -49,8 +55,16 @@ NETWORK: tuple[Rule, ...] = (
         r"Cisco (?:Firepower|Secure Firewall).*?Version (?P<version>[^\s,]+)",
         kind=_FIREWALL,
     ),
+    rule("Cisco", "cisco_fxos", r"FX-?OS\(?.*?Version (?P<version>[^\s,]+)", oids="9"),
     rule("Cisco", "cisco_asa", r"Cisco PIX.*?Version (?P<version>[^\s,]+)", kind=_FIREWALL),
     rule("Cisco", "cisco_wlc", r"^Cisco Controller"),
+    rule(
+        "Cisco",
+        "cisco_s300",
+        r"^Catalyst 1[23]00 Series",
+        oids="9",
+        more=(r"\((?P<hint>C1[23]00[\w-]*)\)",),
+    ),
     rule(
         "Cisco",
         "cisco_s300",
@@ -58,24 +72,38 @@ NETWORK: tuple[Rule, ...] = (
         more=(r"\b(?P<hint>(?:S[FGRLX]{1,2}\d|CBS|C1[23]00|SRW|SLM|SGE)[\w-]*)",),
     ),
     rule("Cisco Meraki", "cisco_meraki", oids="29671", more=(r"Meraki (?P<model>\S+)",)),
+    rule("Cisco", "cisco_ucos", r"Software: ?UCOS (?P<version>\S+)", kind=_SERVER),
+    rule(
+        "Cisco",
+        "cisco_asyncos",
+        r"AsyncOS Version:? (?P<version>[^\s,]+)",
+        more=(
+            r"Model (?P<hint>[^\s,]+)",
+            r"for Cisco (?P<hint>\S+)",
+            r"Serial #: (?P<serial>[\w-]+)",
+        ),
+        kind=_SERVER,
+    ),
+    rule("Cisco", "cisco_ise", r"Cisco Identity Services Engine", kind=_SERVER),
     # Arista, Juniper
     rule(
         "Arista",
         "arista_eos",
         r"Arista Networks EOS version (?P<version>\S+)",
-        more=(r"running on an? Arista \w+ (?P<hint>\S+)",),
+        more=(r"running on an? Arista (?:Networks )?(?P<hint>\S+)",),
     ),
     rule("Arista", "arista_eos", oids="30065.1"),
     rule(
         "Juniper",
         "juniper_junos",
-        r"Juniper Networks.*? (?P<model>v?srx\S*) .*?JUNOS (?P<version>[^\s,]+)",
+        r"Juniper Networks.*? (?P<model>v?srx\S*) .*?JUNOS (?P<version>\d[^\s,]*)",
         kind=_FIREWALL,
     ),
     rule(
         "Juniper",
         "juniper_junos",
-        r"Juniper Networks, Inc\.,? (?P<model>\S+) .*?JUNOS(?: Evolved)? (?P<version>[^\s,]+)",
+        r"Juniper Networks, Inc\.,? (?P<model>\S+) .*?"
+        r"JUNOS(?: EVO| Evolved)? (?P<version>\d[^\s,]*)",
     ),
     rule("Juniper", "juniper_junos", r"JUNOS(?: Software Release)? \[?(?P<version>[^\s,\]]+)"),
     rule(
@@ -122,12 +150,21 @@ NETWORK: tuple[Rule, ...] = (
         more=(
             r"Version [\d.]+ \(?(?:\S+ )?(?P<release>V\d+R\w+)",
             r"(?:^|(?:Huawei|HUAWEI) )(?P<model>[A-Z]\S*\d\S*) Huawei Versatile",
+            r"(?:HUAWEI|Quidway) (?P<hint>[A-Z][\w-]*\d[\w-]*)\s*$",
             r"\((?P<hint>[A-Z]\S*\d\S*) V\d+R",
         ),
     ),
+    rule("Huawei", "huawei_vrp", r"^VRP (?:\(R\) )?[Ss]oftware|^Software Version VRP"),
     rule("Huawei", "huawei_ibmc", oids="2011.2.235", kind=_SERVER),
     rule("Huawei", "huawei_oceanstor", oids="2011.2.91", kind=_SERVER),
     rule("Huawei", None, oids="2011.6", kind=_ENDPOINT),
+    rule(
+        "Huawei",
+        "huawei_smartax",
+        r"Integrated Access Software|^MA5\d",
+        oids="2011.2",
+        more=(r"^(?P<hint>MA5\w+)",),
+    ),
     rule(
         "Huawei",
         "huawei_vrp",
@@ -139,7 +176,7 @@ NETWORK: tuple[Rule, ...] = (
         "hp_comware",
         r"^(?:HPE?|Hewlett).*?Version (?P<version>[\d.]+,? Release \w+)",
         more=(
-            r"Release \w+ HPE? (?P<hint>.+?)(?: Copyright|$)",
+            r"Release \w+ HPE? (?P<hint>.+?)(?: Switch with .*?)?(?: Copyright|$)",
             r"^HPE? (?P<hint>\S+ Switch) Software",
         ),
     ),
@@ -152,13 +189,29 @@ NETWORK: tuple[Rule, ...] = (
             r"Software (?P<hint>[A-Z][\w-]*\d[\w-]*)\. Product",
         ),
     ),
-    rule("3Com", "hp_comware", r"^3Com (?P<hint>.+?) Software Version (?P<version>[^\s,]+)"),
+    rule(
+        "3Com",
+        "hp_comware",
+        r"^(?P<hint>.+?) Software Version (?P<version>\d[\d.]*,? Release \w+)",
+        oids="43",
+    ),
+    rule(
+        "3Com",
+        "hp_comware",
+        r"^3Com (?P<hint>.+?),? (?:Software|SW) Version(?: 3Com OS)?:? ?(?P<version>[^\s,]+)",
+    ),
+    rule("3Com", None, r"^3Com (?P<hint>[^,]*\d[^,]*?)(?:,| Software|$)", oids="43"),
     # HP and Aruba
     rule(
         "Aruba",
         "aruba_osswitch",
         r"^Aruba .*?revision (?P<version>[A-Z]{1,2}\.[\w.]+)",
         more=(r"^Aruba (?P<hint>.+?),? revision",),
+    ),
+    rule(
+        "Aruba",
+        "aruba_instant_on",
+        r"Instant On (?P<hint>.+?), InstantOn_\w+?_(?P<version>\d[\d.]*\d)",
     ),
     rule(
         "HPE",
@@ -168,10 +221,25 @@ NETWORK: tuple[Rule, ...] = (
         more=(r"^(?:HPE?|ProCurve|Hewlett[- ]Packard) (?P<hint>.+?),? revision",),
     ),
     rule(
+        "HPE",
+        "hp_officeconnect",
+        r"(?i)^(?:HPE? |ProCurve )(?-i:(?P<hint>.+?)), (?-i:(?P<version>P[A-Z]\.\d[\d.]*\d))",
+    ),
+    rule(
+        "HPE",
+        "hp_virtualconnect",
+        r"^HPE? (?P<hint>VC .+?) Virtual Connect (?P<version>\d\S*)",
+    ),
+    rule(
         "Aruba",
         "aruba_aoscx",
         oids="47196.4.1",
-        more=(r"^(?:HPE ANW|HPE|Aruba) (?P<hint>.+?)\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)",),
+        more=(r"^(?:HPE ANW|HPE|Aruba) (?P<hint>.+?)(?:\s+(?P<version>[A-Z]{2}\.[\d.]+\w*)|$)",),
+    ),
+    rule(
+        "Alcatel-Lucent",
+        "aruba_os",
+        r"^AOS-W \(MODEL: (?P<model>[^)]+)\), Version (?P<version>\d[\w.]*)",
     ),
     rule(
         "Aruba",
@@ -183,7 +251,7 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Extreme Networks",
         "extreme_exos",
-        r"(?:ExtremeXOS|Switch Engine)(?: \((?P<hint>[^)]+)\))? version (?P<version>\S+)",
+        r"(?:ExtremeXOS|Switch Engine)(?: \((?:Stack|(?P<hint>[^)]+))\))? version (?P<version>\S+)",
     ),
     rule(
         None,
@@ -191,7 +259,23 @@ NETWORK: tuple[Rule, ...] = (
         r"(?P<hint>(?:Ethernet (?:Routing|Switch)|BayStack|Virtual Services) .*?)\s+HW:.*?"
         r"SW:v?(?P<version>\S+)",
     ),
-    rule(None, "extreme_vsp", r"^(?P<hint>(?:VSP|ERS)\S+) \((?P<version>\d[\w.]+)\)"),
+    rule(
+        None,
+        "extreme_vsp",
+        r"^(?P<hint>(?:VSP|ERS|Passport)\S+) \((?P<version>\d[\w.]+)\)",
+    ),
+    rule(
+        "Extreme Networks",
+        "extreme",
+        r"^(?P<hint>\S+) - Version (?P<version>\d[\w.]+) \(Build",
+        oids="1916",
+    ),
+    rule(
+        None,
+        "extreme_slx",
+        r"(?P<hint>(?:BR-)?SLX\d\w*).*?"
+        r"SLX[- ]O(?:perating System|S) Version:? (?P<version>\w[\w.]*\w)",
+    ),
     rule(
         "Extreme Networks",
         "extreme_vsp",
@@ -201,7 +285,7 @@ NETWORK: tuple[Rule, ...] = (
     rule(
         "Aerohive",
         "aerohive_hiveos",
-        r"(?:HiveOS|IQ Engine)[ ,]*v?(?P<version>\d[\w.]*)",
+        r"(?:HiveOS|IQ Engine)(?:[ ,]*v?(?P<version>\d[\w.]*))?",
         more=(r"\b(?P<hint>AP_?\d\w*)",),
     ),
     rule("Aerohive", None, r"^Aerohive (?P<hint>[\w-]+)[:,].*?(?P<version>\d+\.\d+\.\d[\w.]*)"),
@@ -216,97 +300,25 @@ NETWORK: tuple[Rule, ...] = (
         None,
         "brocade_nos",
         r"Network Operating System Software Version (?P<version>[\w.]*\w)",
-        more=(r"(?P<hint>BR-VDX\w+)", r"(?P<hint>VDX\w+)"),
+        more=(r"(?P<hint>BR-VDX[\w-]+)", r"(?P<hint>VDX[\w-]+)"),
+    ),
+    rule(
+        None,
+        "brocade_netiron",
+        r"NetIron (?P<hint>[A-Z]{2,}\w*).*?IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
     ),
     rule(
         "Ruckus",
         "ruckus_fastiron",
         r"Ruckus.*?IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
-        more=(r"Inc\.,? (?P<hint>[^,]+), IronWare",),
+        more=(r"Inc\.,? (?:Stacking System )?(?P<hint>[^,]+), IronWare",),
     ),
     rule("Foundry", "ruckus_fastiron", r"^Foundry.*IronWare Version V?(?P<version>\d[\d.]*[a-z]*)"),
     rule(
         None,
         "ruckus_fastiron",
         r"IronWare Version V?(?P<version>\d[\d.]*[a-z]*)",
-        more=(r"Inc\.,? (?P<hint>[^,]+), IronWare",),
+        more=(r"Inc\.,? (?:Stacking System )?(?P<hint>[^,]+), IronWare",),
     ),
     rule("Brocade", "brocade_fos", oids="1588.2.1.1", kind=_SWITCH),
-    # Dell
-    rule(
-        "Dell",
-        "dell_force10",
-        r"Application Software Version: (?P<version>\S+) Series: (?P<hint>\S+)",
-    ),
-    rule(
-        "Dell",
-        "dell_os10",
-        r"OS10.*?OS Version: (?P<version>[\d.]*\d)(?:.*?System Type: (?P<hint>\S+))?",
-    ),
-    rule("Dell", "dell_idrac", oids="674.10892", kind=_SERVER),
-    rule(
-        "Dell",
-        "dell_powerconnect",
-        oids="674.10895",
-        more=(r"(?P<hint>[A-Z]*\d{4}\S*), (?P<version>\d[\d.]+\d)", r"(?P<hint>[A-Z]*\d{4}\S*)"),
-    ),
-    # The small and the open
-    rule(
-        "Mellanox",
-        "mellanox_mlnxos",
-        r"(?:ONYX|MLNX-OS)[ ,]+v?(?P<version>\d[\w.]*)",
-        more=(r"\b(?P<hint>(?:MSN|MSX|MSB|MQM|SN|SX|SB|QM)\d\w*)",),
-    ),
-    rule("Mellanox", "mellanox_mlnxos", r"Mellanox (?P<hint>[^,\s]+).*?SWv(?P<version>\S+)"),
-    rule("Cumulus", "cumulus_linux", r"Cumulus[- ]Linux (?P<version>\S+)"),
-    rule(
-        None,
-        "sonic",
-        r"SONiC Software Version: (?:SONiC\.)?(?P<version>\S+)(?:.*?HwSku: (?P<model>\S+))?",
-    ),
-    rule(
-        "Edgecore",
-        "edgecore",
-        r"^(?:(?:Edge-?[Cc]ore|Accton) )?(?P<hint>(?:ECS|ES|AS)\d\w*(?:-\w+)*)",
-        oids="259",
-    ),
-    rule("Allied Telesis", "allied_telesis_awplus", r"AW\+ v(?P<version>\S+)"),
-    rule(
-        "D-Link",
-        "dlink_ds",
-        oids="171",
-        more=(r"\b(?P<hint>D[A-Z]{2}-[\w/-]+)", r"(?:Firmware|Version|Ver\.?)\W+" + _V),
-    ),
-    rule(
-        "Zyxel",
-        "zyxel_os",
-        oids="890",
-        more=(
-            r"^(?P<hint>[A-Z]{2,}[\w-]*\d[\w-]*)",
-            r"^(?P<hint>(?:ZyWALL|USG|ATP|VPN)[\w -]*)$",
-        ),
-    ),
-    rule(
-        "TP-Link",
-        "tplink_jetstream",
-        oids="11863",
-        more=(r"\b(?P<hint>(?:TL-|T|SG|EAP)\w*\d[\w-]*)",),
-    ),
-    rule(
-        "NETGEAR",
-        "netgear_prosafe",
-        oids="4526",
-        more=(
-            r"\b(?P<hint>(?:[A-Z]{1,3}SM?|M)\d{3,4}[\w-]*)",
-            r", (?P<version>\d+\.[\d.]+\d)",
-        ),
-    ),
-    rule(
-        "Ubiquiti",
-        "ubiquiti_edgeswitch",
-        r"^(?P<hint>(?:EdgeSwitch|USW?-|US-?\d|UniFi).*?), (?P<version>\d[\w.]+), Linux",
-    ),
-    rule("Ubiquiti", "ubiquiti_unifi", r"^UniFi (?P<hint>\S+) (?P<version>\d+\.\d+\.\d\S*)"),
-    rule("Ubiquiti", "ubiquiti_unifi", r"^(?P<hint>U[A-Z0-9][\w-]+) (?P<version>\d+\.\d+\.\d\S*)$"),
-    rule("Ubiquiti", "ubiquiti_airos", oids="41112.1.4 10002"),
 )

@@ -8,8 +8,8 @@ from pdsno.southbound.mibs.entity import Entity
 from pdsno.southbound.mibs.makes import (
     brand,
     generic_serial,
-    generic_version,
     make_of,
+    phrased_version,
     without_vendor,
 )
 from pdsno.southbound.mibs.system import System
@@ -50,7 +50,8 @@ def product_of(system: System, parts: Entity, own: VendorFacts) -> Product:
         or make.kernel
         or _version(own.spare_version),
         model=_plain(
-            vendor, make.model or parts.model or own.model or make.hint or parts.hint or make.guess
+            vendor,
+            make.model or parts.model or own.model or make.hint or parts.hint or make.guess,
         ),
         serial=make.serial or parts.serial or own.serial or generic_serial(descr),
         kind=make.kind or (DeviceType.ENDPOINT if own.is_ups or own.is_printer else None),
@@ -62,7 +63,7 @@ def _version(software: str | None, maker: str = "", object_id: str = "") -> str 
     if software is None or " " not in software:
         return software
     by_rule = make_of(maker + software, object_id).os_version if maker else None
-    return by_rule or generic_version(software) or software
+    return by_rule or phrased_version(software)
 
 
 def _plain(vendor: str | None, model: str | None) -> str | None:

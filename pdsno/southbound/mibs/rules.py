@@ -4,7 +4,7 @@ A rule fits when the sysObjectID is
 beneath one of `oids` (the part after `enterprises`; none: any) and `descr` is found in sysDescr
 (none: always). Named groups of `descr` and `more` are cut out: `version`, `release` (shown in
 parentheses after the version), `kernel` (the version if nothing better is told), `model`,
-`hint` (the model if no MIB tells a better one), `serial`.
+`hint` (the model if no MIB tells a better one), `guess` (the last resort), `serial`.
 """
 
 import re
@@ -58,6 +58,8 @@ _GENERIC = (
 )
 GENERIC_VERSION = tuple(re.compile(pattern) for pattern in _GENERIC)
 """What looks like a version in free text, the surest first."""
+LEADING_VERSION = re.compile(r"(?P<version>[vV]?\d+(?:\.\w+)+[^\s,;]*)[\s,;]")
+"""A version at the head of what a version's own object says: `3.7.6.24444 2018-07-19 15:13:12`."""
 GENERIC_SERIAL = re.compile(
     r"(?i)\b(?:serial(?: number| no\.?)?|s/n|sn)\s*[:=# ]\s*(?P<serial>[A-Z0-9-]{6,})\b"
 )

@@ -14,6 +14,10 @@ from pdsno.southbound.platforms.readings import Reading
 
 MAX_TEXT = 255
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[@-_]")
+_TIMESTAMP = re.compile(
+    r"\A\s*Load for five secs: .*\n(?:(?:Time source is|No time source).*\n)?\n?"
+)
+"""Before every output of a Cisco with `terminal exec prompt timestamp`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,7 +44,7 @@ class Outputs:
         output = self.by_command.get(command)
         if output is None:
             return None
-        output = _ANSI.sub("", output).replace("\r", "")
+        output = _TIMESTAMP.sub("", _ANSI.sub("", output).replace("\r", ""))
         return None if self.is_unknown(output.strip()) else output
 
     def json(self, command: str) -> Any:  # noqa: ANN401 - what a device prints has any shape

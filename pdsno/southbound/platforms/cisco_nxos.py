@@ -1,5 +1,6 @@
 """Cisco NX-OS: Nexus switches. The inventory is asked first: its product ID is the full model."""
 
+import re
 from functools import partial
 
 from pdsno.domain.entities import DeviceType
@@ -9,13 +10,21 @@ from pdsno.southbound.platforms.systems import name_only, system
 from pdsno.southbound.platforms.templates import join_long_names, table
 
 _STYLE = "nxos"
+_ADMIN_STATE = re.compile(r"^(admin state is \w+)[ \t]*$", re.MULTILINE)
+
+
+def _whole_admin_states(text: str) -> str:
+    """Put the comma behind an admin state without remarks: else the template reads one letter."""
+    return _ADMIN_STATE.sub(r"\1,", text)
+
+
 _cdp = partial(neighbors, protocol="cdp")
 
 _SENDS = {
     "show inventory": table("cisco_nxos_show_inventory", modules, _STYLE),
     "show version": table("cisco_nxos_show_version", system, _STYLE),
     "show hostname": table("cisco_nxos_show_hostname", name_only("hostname"), _STYLE),
-    "show interface": table("cisco_nxos_show_interface", interfaces, _STYLE),
+    "show interface": table("cisco_nxos_show_interface", interfaces, _STYLE, _whole_admin_states),
     "show ip interface vrf all": table("cisco_nxos_show_ip_interface_vrf_all", interfaces, _STYLE),
     "show ipv6 interface brief": table("cisco_nxos_show_ipv6_interface_brief", interfaces, _STYLE),
     "show lldp neighbors detail": table("cisco_nxos_show_lldp_neighbors_detail", neighbors, _STYLE),

@@ -23,6 +23,11 @@ def rows_under(text: str, first_heading: str) -> Iterator[Mapping[str, str]]:
             yield dict(zip(names, _cells(line, starts), strict=False))
 
 
+def has_heading(text: str, first_heading: str) -> bool:
+    """Tell whether there is such a table: one without rows is not the same as none."""
+    return any(line.startswith(first_heading) for line in text.splitlines())
+
+
 def _cells(line: str, starts: Sequence[int]) -> list[str]:
     """Cut at the columns, or where a value overflowed into the next, at blanks."""
     if any(0 < s < len(line) and line[s - 1] != " " for s in starts[1:]):

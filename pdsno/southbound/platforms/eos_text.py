@@ -10,7 +10,7 @@ from pdsno.southbound.platforms.readings import Reading
 from pdsno.southbound.platforms.words import ip_bare, said
 
 _INTERFACE = re.compile(r"^Interface (\S+) detected \d+ LLDP neighbors?", re.MULTILINE)
-_NEIGHBOUR = re.compile(r"^\s+Neighbor (?=\S+, age)", re.MULTILINE)
+_NEIGHBOUR = re.compile(r"^\s+Neighbor (?=\S.*, age \d)", re.MULTILINE)
 _FIELD = re.compile(r"^\s+(?:- )?(?P<key>[A-Z][\w ]*?)\s*: +\"?(?P<value>.*?)\"?\s*$", re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pdsno.domain.entities import Interface, Neighbor
 from pdsno.domain.observations import ArpEntry, MacTableEntry, Module
 from pdsno.southbound.platforms.base import clean_mac
-from pdsno.southbound.platforms.columns import rows_under
+from pdsno.southbound.platforms.columns import has_heading, rows_under
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading, union_of_ips
 from pdsno.southbound.platforms.words import duration_s, number, said, speed_mbps, vlan_id
@@ -88,6 +88,8 @@ def _addresses(block: str) -> tuple[str, ...]:
 
 def lldp_neighbors(text: str) -> Reading:
     """Read `show lldp neighbors` by the places of its headings: columns may be empty."""
+    if not has_heading(text, "Local Interface"):
+        return Reading(problem="has no table of neighbours")
     rows = rows_under(text, "Local Interface")
     return Reading(neighbors=tuple(n for row in rows if (n := _neighbor(row)) is not None))
 
@@ -148,8 +150,8 @@ def mac_table(text: str) -> Reading:
 # --- the device itself -----------------------------------------------------------------------
 
 _PART = re.compile(
-    r"^ {0,8}(?P<name>[A-Z][\w/ -]*?)(?: {2,}(?:REV \S+|\S{1,8}))?(?: +(?P<part>\d{3}-\d{6}))?"
-    r" {2,}(?P<serial>[A-Z0-9-]{6,})(?: {2,}(?P<model>\S.*?))?\s*$",
+    r"^ {0,8}(?P<name>[A-Z](?:(?! +R(?:EV|ev) )[\w/ -])*?)(?: +R(?:EV|ev) \S+| {2,}\S{1,8})?"
+    r"(?: +(?:\d{3}-\d{6}|NON-JNPR))? {2,}(?P<serial>[A-Z0-9-]{6,})(?: {2,}(?P<model>\S.*?))?\s*$",
     re.MULTILINE,
 )
 

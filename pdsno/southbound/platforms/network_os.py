@@ -9,7 +9,7 @@ from pdsno.domain.entities import DeviceType
 from pdsno.domain.observations import Facts
 from pdsno.southbound.platforms.base import Outputs, Platform
 from pdsno.southbound.platforms.readings import Reading, facts_of
-from pdsno.southbound.platforms.templates import Reader
+from pdsno.southbound.platforms.templates import Reader, certain
 
 _DENIED = re.compile(
     r"\A\W{0,80}(?:error:\s*)?(?:(?:command )?authorization (?:has )?(?:failed|denied)"
@@ -31,6 +31,12 @@ _UNKNOWN = (
     r"bad command name|expected end of command|Error: (?:Unrecognized|Incomplete|Wrong|Too many))"
     r"|\A%\s*(?:LLDP|CDP) is not enabled|\A(?:LLDP|CDP) is not (?:enabled|running)"
 )
+
+
+_NEVER_EMPTY = re.compile(
+    r"(?:show|display) (?:version|interfaces?)|/interface print detail.*|/system resource print"
+)
+"""Every device has a version and an interface."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +62,7 @@ def network_os(  # noqa: PLR0913 - a declaration, all of it by keyword
 ) -> Platform:
     """Build a platform. `sends` is complete; `recordings` are only understood, never sent."""
     readers = {**sends, **recordings}
+    readers |= {c: certain(read) for c, read in readers.items() if _NEVER_EMPTY.fullmatch(c)}
 
     def parse(outputs: Outputs, address: str, at: datetime) -> Facts:
         found = [_reading(outputs, command, readers) for command in sends]

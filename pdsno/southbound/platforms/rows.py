@@ -156,11 +156,21 @@ def _reason(row: Row) -> str | None:
 
 # --- neighbours ------------------------------------------------------------------------------
 
+_REMOTE = ("neighbor_name", "neighbor", "identity", "chassis_id")
+
 
 def neighbors(rows: Iterable[Row], style: str, protocol: str = "lldp") -> Reading:
-    """Read a list of LLDP or CDP neighbours; an empty list means that none is heard."""
-    found = (neighbor(row, style, protocol) for row in rows)
-    return Reading(neighbors=tuple(n for n in found if n is not None))
+    """Read a list of LLDP or CDP neighbours; an empty list means that none is heard.
+
+    Some old systems do not say on which port they hear whom: that is no empty list.
+    """
+    told = list(rows)
+    found = tuple(n for row in told if (n := neighbor(row, style, protocol)) is not None)
+    nowhere = [r for r in told if value(r, "local_interface") is None and value(r, *_REMOTE)]
+    if not nowhere:
+        return Reading(neighbors=found)
+    problem = f"does not say at which port it hears {len(nowhere)} of its neighbours"
+    return Reading(neighbors=found or None, problem=problem)
 
 
 def neighbor(row: Row, style: str, protocol: str) -> Neighbor | None:

@@ -81,3 +81,15 @@ def table(
         return replace(reading, problem=problem) if problem else reading
 
     return read
+
+
+def certain(reader: Reader) -> Reader:
+    """Return a reader for an output that no device leaves empty: to find nothing is a failure."""
+
+    def read(text: str) -> Reading:
+        reading = reader(text)
+        if text.strip() and reading == Reading():
+            return replace(reading, problem="nothing in it was understood")
+        return reading
+
+    return read

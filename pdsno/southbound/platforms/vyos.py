@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pdsno.domain.entities import DeviceType, Neighbor
-from pdsno.southbound.platforms.columns import rows_under
+from pdsno.southbound.platforms.columns import has_heading, rows_under
 from pdsno.southbound.platforms.network_os import Reads, network_os
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading
@@ -25,6 +25,8 @@ def _interfaces(rows: Sequence[Row], style: str) -> Reading:
 
 def _lldp_neighbors(text: str) -> Reading:
     """Headings differ between 1.3 and 1.4."""
+    if not has_heading(text, "Device"):
+        return Reading(problem="has no table of neighbours")
     found = []
     for row in rows_under(text, "Device"):
         told = {key.split(" ")[0]: said(cell) for key, cell in row.items()}

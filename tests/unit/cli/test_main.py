@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -159,6 +160,20 @@ def test_help_imports_neither_commands_nor_heavy_libraries() -> None:
     assert not loaded & heavy
     assert not {entry.target.partition(":")[0] for entry in COMMANDS.values()} & loaded
     assert "pdsno.cli.main" in loaded
+
+
+def test_a_disk_that_is_full_is_one_line_and_no_bug() -> None:
+    code = "import sys; from pdsno.cli.main import main; sys.exit(main(['platform', 'list']))"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "pdsno: error: cannot write: No space left on device\n"
 
 
 def test_a_reader_that_leaves_early_causes_no_noise() -> None:

@@ -11,7 +11,15 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdsno.cli.output import OutputFormat, cell_text, csv_text, output_option, render, render_one
+from pdsno.cli.output import (
+    OutputFormat,
+    cell_text,
+    csv_text,
+    output_option,
+    render,
+    render_one,
+    told_keys,
+)
 
 ROWS = [
     {"name": "spine1", "ips": ("10.1.0.1", "10.1.0.3"), "up": True, "mtu": 9500, "serial": None},
@@ -126,6 +134,23 @@ def test_any_text_survives_csv(rows: list[list[str]]) -> None:
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\r\n").writerows([csv_text(v) for v in row] for row in rows)
     assert list(csv.reader(io.StringIO(buffer.getvalue(), newline=""))) == rows
+
+
+def test_on_a_terminal_addresses_and_macs_stay_whole_and_long_texts_fold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {"ip": "192.0.2.250", "mac": "02:00:5e:00:53:01", "name": "n" * 15, "empty": None}
+    rows = [{**row, "outcome": "answered ICMP; SNMP timeout; SSH refused " * 3}]
+    assert told_keys(rows) == ["ip", "mac", "name", "outcome"]
+    render(rows, fmt=OutputFormat.TABLE, columns=told_keys(rows))
+    shown = click.unstyle(capsys.readouterr().out)
+    for whole in ("192.0.2.250", "02:00:5e:00:53:01", "n" * 15):
+        assert whole in shown
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert shown.count("refused") == 3
 
 
 def test_one_thing_is_an_object_in_json(capsys: pytest.CaptureFixture[str]) -> None:

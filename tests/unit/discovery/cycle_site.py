@@ -46,6 +46,7 @@ class CycleSite:
     def __init__(self, nib: NIB, local: LocalPolicy = LOCAL) -> None:
         self.nib = nib
         self.local = local
+        self.authority = AUTHORITY
         self.number = 0
 
     def cycle(
@@ -80,7 +81,7 @@ class CycleSite:
             region="zone-A",
             local_controller="lc",
             subnets=self.local.subnets,
-            authority=AUTHORITY,
+            authority=self.authority,
             local=self.local,
             now=now,
         )

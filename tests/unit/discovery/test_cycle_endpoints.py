@@ -43,10 +43,25 @@ def test_a_management_service_that_could_not_be_read_makes_a_device(
     assert "DEVICE_APPEARED" in site.news()
 
 
-def test_where_nobody_can_be_asked_whatever_answers_is_a_device(site: CycleSite) -> None:
-    site.cycle(sighting("10.0.0.7", mac(7)), outcomes=[])
+@pytest.mark.parametrize("seen", [burnt_in(7), mac(7), None])
+def test_where_nobody_can_be_asked_whatever_answers_is_a_device(
+    site: CycleSite, seen: str | None
+) -> None:
+    site.cycle(sighting("10.0.0.7", seen), outcomes=[])
     assert len(site.nib.all_devices()) == 1
     assert not site.endpoints
+
+
+def test_telephones_for_which_there_are_no_credentials_are_no_devices(site: CycleSite) -> None:
+    site.authority = replace(site.authority, credentials=("switches",))
+    for day in range(3):
+        phones = [sighting(f"10.0.0.{n}", mac(100 * day + n)) for n in range(1, 31)]
+        site.cycle(*phones, outcomes=[])
+    assert site.nib.all_devices() == ()
+    assert len(site.endpoints) == 90
+    assert site.news() == []
+    site.cycle(sighting("10.0.0.40", burnt_in(40)), outcomes=[])
+    assert [device.macs for device in site.nib.all_devices()] == [(burnt_in(40),)]
 
 
 def test_a_known_endpoint_stays_one_when_nobody_asks_it(site: CycleSite) -> None:

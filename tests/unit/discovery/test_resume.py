@@ -65,6 +65,16 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, text: str) -> None
         state.load()
 
 
+def test_a_place_where_nothing_can_be_kept_or_removed_ends_no_look(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    state = ResumeFile(tmp_path / "file" / "pdsno", ("10.0.0.0/24",))
+    with pytest.raises(StateError, match="Not a directory"):
+        state.save(FINDINGS)
+    with pytest.raises(StateError, match="Not a directory"):
+        state.load()
+    state.forget()
+
+
 def test_forgetting_removes_it_and_what_others_left_long_ago(tmp_path: Path) -> None:
     state, other, old = (ResumeFile(tmp_path, (n,)) for n in range(3))
     for item in (state, other, old):

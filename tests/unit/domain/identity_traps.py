@@ -325,6 +325,28 @@ def out_of_band(world: World) -> None:
     world.saw(who, loopback, None, 2)
 
 
+def cloned_appliances(world: World) -> None:
+    """One image with its serial, rolled out three times; no interface is told, one is renamed."""
+    lan, serial, key = world.lan(), world.text("VM"), world.text("ssh-rsa SHA256:")
+    name = world.text("appliance")
+    for number in (1, 2, 3):
+        who, mac, address = world.new("cloned appliance"), world.burnt(), f"{lan}.{number}"
+        own = name if number < 3 else world.text("renamed")
+        values = {"serial": serial, "ssh_host_key": key, "name": own}
+        world.told(who, address, vendor="acme", **values, source="ssh")
+        world.saw(who, address, mac, 2)
+
+
+def contexts(world: World) -> None:
+    """Virtual firewalls of one chassis: its serial and its MACs, and no address is told."""
+    serial, macs = world.text("JAF"), [world.burnt() for _ in range(3)]
+    for number in (1, 2):
+        who, lan = world.new("context"), world.lan()
+        ports = [port(n, mac) for n, mac in enumerate(macs)]
+        world.told(who, f"{lan}.9", *ports, serial=serial, name=f"{serial}-{number}")
+        world.saw(who, f"{lan}.9", None, 2)
+
+
 def virtual_chassis(world: World) -> None:
     """One switch of four members, asked at its address and at that of each member's port."""
     who, lan, serial = world.new("virtual chassis"), world.lan(), world.text("PE")
@@ -363,6 +385,8 @@ TRAPS: tuple[tuple[Callable[[World], None], int], ...] = (
     (customer_networks, 2),
     (out_of_band, 3),
     (virtual_chassis, 3),
+    (cloned_appliances, 1),
+    (contexts, 1),
 )
 
 

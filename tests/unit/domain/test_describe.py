@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from pdsno.domain.anomalies import host_key_events
 from pdsno.domain.describe import merge_interfaces
 from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
@@ -32,6 +34,25 @@ def test_a_device_has_the_addresses_of_its_vrfs_too() -> None:
 def test_what_one_source_does_not_tell_of_an_interface_another_does() -> None:
     (first, second) = merge_interfaces([POOR.interfaces, FULL.interfaces])
     assert (first.description, first.mtu, second.vrf) == ("to core", 9000, "red")
+
+
+def test_a_port_that_an_agent_calls_by_its_old_name_is_one_port() -> None:
+    old = (interface("eth1", mac(1)), replace(interface("eth2", mac(2)), mtu=9000))
+    new = (interface("eth1", mac(1)), interface("inside", mac(2)))
+    assert merge_interfaces([new, old]) == (new[0], replace(new[1], mtu=9000))
+
+
+@pytest.mark.parametrize(
+    ("better", "lesser"),
+    [
+        (["eth1"], ["eth1", "br0"]),  # the lesser knows both names
+        (["eth1", "br0"], ["vlan1"]),  # several ports have the MAC
+        (["eth1"], ["br0", "vlan1"]),
+    ],
+)
+def test_ports_that_share_a_mac_are_not_taken_for_one(better: list[str], lesser: list[str]) -> None:
+    tables = [[interface(name, mac(1)) for name in names] for names in (better, lesser)]
+    assert {i.name for i in merge_interfaces(tables)} == {*better, *lesser}
 
 
 def test_a_cycle_in_which_only_the_lesser_source_tells_changes_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pdsno.domain.entities import Interface
 from pdsno.domain.evidence import EvidenceKind
 from pdsno.domain.matching import match
 from pdsno.domain.observations import Facts, ObservedDevice, Sighting
@@ -63,11 +64,13 @@ def test_cycles_that_see_only_part_of_the_network_give_no_false_merge() -> None:
     def is_needed(finding: Finding) -> bool:
         """Who answers for four addresses only looks like a host that has four.
 
-        And a router whose VRFs nobody ever told seems to have all its addresses in one table.
+        A router whose VRFs nobody ever told seems to have all its addresses in one table. Clones
+        that tell no interface, and whose MACs nobody saw, have nothing to be told apart by.
         """
         owner = world.truth[finding.at]
         is_ssh = isinstance(finding, Facts) and finding.source == "ssh"
-        return "proxy" in owner or (is_ssh and owner.startswith("pe-"))
+        is_clone = owner.startswith("cloned appliance")
+        return "proxy" in owner or is_clone or (is_ssh and owner.startswith("pe-"))
 
     for minute in range(6):
         share = chance.choice((0.1, 0.3, 0.9))
@@ -266,6 +269,43 @@ def test_another_mac_at_a_queried_address_is_another_host() -> None:
 def test_two_sources_that_name_a_device_differently_agree_by_their_address() -> None:
     found = observe(facts("10.0.0.9", name="sw-old"), facts("10.0.0.9", name="sw1", source="ssh"))
     assert len(found) == 1
+
+
+CLONE = {"serial": "VM-42", "ssh_host_key": "ssh-rsa SHA256:image", "source": "ssh"}
+
+
+@pytest.mark.parametrize("names", [("web", "web"), ("web1", "web2"), (None, None)])
+@pytest.mark.parametrize("table", [(), (interface("e", mac(1), "10.0.0.5/24"),)])
+def test_clones_that_tell_no_interfaces_are_as_many_as_macs_answer(
+    names: tuple[str | None, str | None], table: tuple[Interface, ...]
+) -> None:
+    found = observe(
+        facts("10.0.0.5", *table, name=names[0], **CLONE),
+        facts("10.0.0.6", name=names[1], **CLONE),
+        sighting("10.0.0.5", mac(1)),
+        sighting("10.0.0.6", mac(2)),
+    )
+    assert [d.macs for d in found] == [(mac(1),), (mac(2),)]
+
+
+def test_a_device_that_tells_no_interfaces_and_answers_with_one_mac_is_one() -> None:
+    found = observe(
+        facts("10.0.0.5", name="web", **CLONE),
+        facts("10.0.0.6", name="web", **CLONE),
+        sighting("10.0.0.5", mac(1)),
+        sighting("10.0.0.6", mac(1)),
+    )
+    assert [(d.macs, d.ips) for d in found] == [((mac(1),), ("10.0.0.5", "10.0.0.6"))]
+
+
+@pytest.mark.parametrize(("other", "count"), [("fw-b", 2), ("fw-a.example.net", 1)])
+def test_contexts_of_one_chassis_are_told_apart_by_their_names(other: str, count: int) -> None:
+    ports = [interface(f"e{n}", mac(n)) for n in (1, 2, 3)]
+    found = observe(
+        facts("10.0.0.5", *ports, serial="JAF1", name="fw-a"),
+        facts("10.0.0.6", *ports, serial="JAF1", name=other),
+    )
+    assert len(found) == count
 
 
 STACK = tuple(interface(f"e{n}", mac(n), f"10.0.0.{n}/24") for n in range(1, 9))

@@ -16,7 +16,14 @@ from pdsno.domain.coverage import coverage_of
 from pdsno.domain.describe import describe
 from pdsno.domain.entities import Device, Interface
 from pdsno.domain.evidence import EvidenceKind
-from pdsno.domain.identifiers import engine_made_of, identifying_engine, is_software_interface
+from pdsno.domain.identifiers import (
+    engine_made_of,
+    identifying_engine,
+    identifying_name,
+    identifying_serial,
+    is_identifying_mac,
+    is_software_interface,
+)
 from pdsno.domain.judgement import judge
 from pdsno.domain.matching import match
 from pdsno.domain.observations import Facts, ObservedDevice
@@ -245,6 +252,38 @@ def test_an_engine_id_made_of_a_shared_chassis_id_says_nothing_new() -> None:
     assert not verdict.is_same
     (weight,) = (e.weight for e in verdict.evidence if e.kind is EvidenceKind.ENGINE_ID)
     assert weight < 30
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "  ", "-", "0", "00000000", "FFFF-FFFF", "0xffffffff", "..........", "XXXXXXXX",
+     "0123456789", "1234567890", "0123456789ABCDEF", "ABCDEFGHIJ", "To be filled by O.E.M.",
+     "Default string", "N/A", "(none)", "S/N", "SN:", "Not Specified", "Not_Available",
+     "BSS-0123456789", "System Serial Number", "03000200-0400-0500-0006-000700080009"],
+)  # fmt: skip
+def test_what_makers_put_where_there_is_no_serial_is_none(text: str | None) -> None:
+    assert identifying_serial(text) is None
+
+
+@pytest.mark.parametrize("text", ["FOC1234X0AB", "CZ-12 34", "A1", "0012345", "2102350", "abc1"])
+def test_serials_are_compared_without_case_and_blanks_around_them(text: str) -> None:
+    assert identifying_serial(f" {text.upper()} ") == text.casefold()
+
+
+@pytest.mark.parametrize("text", [None, "", "Switch", "localhost.localdomain", "Router.", "(none)"])
+def test_names_that_devices_are_born_with_are_none(text: str | None) -> None:
+    assert identifying_name(text) is None
+
+
+@pytest.mark.parametrize(
+    "mac_text",
+    ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:80:c2:00:00:0e", "00:00:5e:00:01:07",
+     "00:00:5e:00:02:07", "00:00:0c:07:ac:01", "00:00:0c:9f:f0:01", "00:05:73:a0:00:01",
+     "00:07:b4:00:01:01", "00:1b:17:00:01:10", "00:1c:73:00:00:99"],
+)  # fmt: skip
+def test_macs_that_several_devices_have_by_design_stand_for_none(mac_text: str) -> None:
+    assert not is_identifying_mac(mac_text)
+    assert is_identifying_mac(mac(1))
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,26 @@ def test_an_entry_that_names_nobody_makes_no_link_and_is_counted() -> None:
     assert count_nameless([teller]) == 2
 
 
+@pytest.mark.parametrize("chassis", ["00:00:00:00:00:00", "00:00:5E:00:01:01"])
+def test_a_chassis_id_that_several_devices_have_by_design_names_nobody(chassis: str) -> None:
+    entries = (
+        neighbor(PORTS[0], None, PORTS[0], remote_chassis_id=chassis),
+        neighbor(PORTS[1], "sw3", PORTS[0], remote_chassis_id=chassis),
+    )
+    devices = [switch(1, *entries), switch(2, chassis_id=chassis.lower()), switch(3)]
+    assert shape(derive_links(devices)) == [("sw1:Gi0/2-sw3:Gi0/1", "claimed")]
+    assert count_nameless(devices) == 1
+
+
+def test_an_empty_name_is_never_that_of_another_port_s_neighbour() -> None:
+    nameless = neighbor(PORTS[1], "", PORTS[0], remote_chassis_id=mac(777))
+    links = derive_links([switch(1, hears(PORTS[0], 2, PORTS[0]), nameless), switch(2)])
+    assert shape(links) == [
+        (f"{mac(777)}:Gi0/1-sw1:Gi0/2", "claimed"),
+        ("sw1:Gi0/1-sw2:Gi0/1", "claimed"),
+    ]
+
+
 def test_lldp_and_cdp_of_one_neighbour_are_one_link_by_lldp() -> None:
     cdp = neighbor(
         PORTS[0], "sw2.example.net(FOC1)", "Gi0/2", remote_management_ip="10.0.0.2", protocol="cdp"
