@@ -242,7 +242,7 @@ class Site:
     tiers: Tiers
     gc: GlobalController
     rc: RegionalController
-    doors: Mapping[str, Door]
+    doors: dict[str, Door]
 
     @contextmanager
     def unharmed(self) -> Iterator[None]:
@@ -264,13 +264,13 @@ class Site:
 
 
 @contextmanager
-def site_of(folder: Path, *, validation_limit: int = 1000) -> Iterator[Site]:
+def site_of(folder: Path, *, validation_limit: int = 1000, has_url: bool = True) -> Iterator[Site]:
     """Give a global controller and the regional one of zone-A, over TLS and on loopback."""
     with ExitStack() as stack:
         tiers = Tiers(folder, stack, validation_limit=validation_limit)
         gc = tiers.gc()
         gc.apply_policy(roomy_policy(REGION, "zone-B"))
-        rc = tiers.rc(REGION, gc)
+        rc = tiers.rc(REGION, gc, has_url=has_url)
         context = ssl.create_default_context(cadata=gc.admissions.roots().decode())
 
         def door(name: str, controller: GlobalController | RegionalController, role: Role) -> Door:
