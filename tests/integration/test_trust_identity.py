@@ -113,6 +113,7 @@ def test_of_fifty_who_present_a_token_at_once_one_is_admitted(door: Door) -> Non
     ("changes", "reason"),
     [
         ({"region": "zone-B"}, "WRONG_REGION"),
+        ({"region": "zone-a"}, "WRONG_REGION"),
         ({"role": "broker"}, "NOT_ALLOWED"),
         ({"role": "global"}, "NOT_ALLOWED"),
         ({"role": "regional local"}, "NOT_ALLOWED"),
