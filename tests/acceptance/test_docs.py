@@ -184,7 +184,7 @@ def test_what_is_shown_for_a_network_of_one_s_own_works(page: str, clone: Path, 
             background.wait()
     for address in ("192.0.2.11", "192.0.2.12", "192.0.2.13"):
         assert address in said[0]
-        assert address in devices
+        assert address in devices, log.read_text()
 
 
 def start(text: str, clone: Path, site: Site, log: Path) -> "subprocess.Popen[bytes]":
