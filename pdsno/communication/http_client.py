@@ -120,6 +120,21 @@ class ControllerHTTPClient:
 
         It trusts these roots only, shows no certificate, and signs and verifies as this one does.
         """
+        with self._lent(PeerBook(roots_pem=roots_pem)) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def renewing(self) -> Iterator["ControllerHTTPClient"]:
+        """Lend a second client whose connections are new, for asking for the next certificate.
+
+        A validator names, in its challenge, the certificate that it shows; on a connection from
+        before its own renewal we would have seen another one.
+        """
+        with self._lent(self._peers.anew()) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def _lent(self, peers: PeerBook) -> Iterator["ControllerHTTPClient"]:
         client = ControllerHTTPClient(
             signer=self._credentials.signer,
             verifier=self._credentials.verifier,
@@ -127,7 +142,7 @@ class ControllerHTTPClient:
             timeout_s=self._timeout_s,
             sleep=self._sleep,
         )
-        client._peers = PeerBook(roots_pem=roots_pem)
+        client._peers = peers
         try:
             yield client
         finally:

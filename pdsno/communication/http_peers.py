@@ -53,6 +53,12 @@ class PeerBook:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
+    def anew(self) -> "PeerBook":
+        """Return an empty book for connections that are made as ours are."""
+        book = PeerBook(self._tls)
+        book._roots = self._roots
+        return book
+
     def register(self, controller_id: str, url: str, region: str | None) -> None:
         """Tell where a controller listens; a new URL replaces the old. Raises InputError."""
         check_controller_id(controller_id)

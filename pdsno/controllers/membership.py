@@ -102,18 +102,14 @@ class Membership:
         validator = self._validator(parent)
         applicant = self._applicant(())
         if tls.not_after > datetime.now(UTC):
-            result = renew(
-                self._send(self._http), key, applicant, generation=generation, validator=validator
-            )
+            lent, url = self._http.renewing(), parent.url
         else:
             log.info("certificate_expired", since=tls.not_after, asking=parent.join_url)
-            with self._http.joining(tls.roots_pem) as client:
-                client.register_controller(
-                    parent.controller_id, parent.join_url, region=parent.region
-                )
-                result = renew(
-                    self._send(client), key, applicant, generation=generation, validator=validator
-                )
+            lent, url = self._http.joining(tls.roots_pem), parent.join_url
+        with lent as client:
+            client.register_controller(parent.controller_id, url, region=parent.region)
+            send = self._send(client)
+            result = renew(send, key, applicant, generation=generation, validator=validator)
         self._keep(result)
         return result
 
