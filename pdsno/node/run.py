@@ -23,6 +23,8 @@ from pdsno.settings import ApiSettings, NodeSettings, is_loopback
 
 log = structlog.get_logger()
 
+_POLL_S = 0.2
+
 
 class Node:
     """A controller with its API and admin socket, in this process.
@@ -65,9 +67,17 @@ class Node:
 
     @property
     def _can_serve(self) -> bool:
-        """Whether there is a certificate to show, or none is needed."""
+        """Whether there is a certificate to show, or none is needed.
+
+        A member's may have ended while it was off: it asks its parent for the next one.
+        """
         tls = self.controller.options.tls
-        return tls is None or (tls.has_certificate and self.controller.is_validated)
+        if tls is None:
+            return True
+        if not (tls.has_certificate and self.controller.is_validated):
+            return False
+        is_member = isinstance(self.controller, MemberController)
+        return not is_member or datetime.now(UTC) < tls.not_after
 
     def _serve(self) -> None:
         """Listen for other controllers and for operators. Raises OperationError, InputError."""
@@ -136,13 +146,26 @@ class Node:
                 if not joined:
                     return
                 self._serve()
+                controller.serve()
+                return
+            is_late = not self._can_serve
             controller.serve()
+            if is_late:
+                self._serve_once_renewed()
         except OperationError as error:
             log.error("controller_cannot_serve", why=str(error))  # noqa: TRY400 - no crash
             self._stop.set()
         except Exception:
             log.exception("controller_cannot_serve")
             self._stop.set()
+
+    def _serve_once_renewed(self) -> None:
+        """Wait until there is a certificate to serve with again; the loops ask for it."""
+        log.warning("certificate_ended", meanwhile="nobody can call this controller")
+        while not self._stop.wait(_POLL_S):
+            if self._can_serve:
+                self._serve()
+                return
 
     @property
     def has_ended(self) -> bool:
