@@ -97,7 +97,8 @@ class MemberController(BaseController):
                     epoch=result.policy_epoch,
                     version=result.policy_version,
                     region=result.policy,
-                )
+                ),
+                may_be_old=True,
             )
 
     def renew_certificates(self) -> bool:
@@ -152,7 +153,7 @@ class MemberController(BaseController):
                 http=self.http_client,
                 sender_id=lambda: self.controller_id,
                 status=self._status,
-                on_policy=self._on_policy,
+                on_policy=lambda update: self._on_policy(update, may_be_old=True),
                 on_command=self._on_command,
             )
         return self._link
@@ -266,11 +267,16 @@ class MemberController(BaseController):
         self._require_parent(message)
         self._on_policy(read(message, PolicyUpdate))
 
-    def _on_policy(self, update: PolicyUpdate) -> None:
-        """Keep newer policy; the same again is nothing, an older one is refused and recorded."""
+    def _on_policy(self, update: PolicyUpdate, *, may_be_old: bool = False) -> None:
+        """Keep newer policy; the same again is nothing, an older one is refused and recorded.
+
+        What an answer of the parent brings `may_be_old`: a newer one was sent meanwhile.
+        """
         try:
             is_new = self._keep_policy(update)
         except RefusedError as error:
+            if may_be_old and error.reason is Refusal.OLD_VERSION:
+                return
             self.record("POLICY_REFUSED", f"{update.epoch}.{update.version}", reason=error.reason)
             error.is_recorded = True
             raise

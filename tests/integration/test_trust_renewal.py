@@ -50,6 +50,7 @@ TROUBLE = frozenset(
         "loop_step_crashed",
         "message_refused",
         "mqtt_disconnected",
+        "mqtt_handler_failed",
         "mqtt_message_refused",
         "mqtt_publish_failed",
         "mqtt_unreachable",
@@ -149,14 +150,17 @@ class Soak:
 
 
 @pytest.mark.timeout(420)
-def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(tmp_path: Path) -> None:
+def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with capture_logs() as logs, brokered_site(tmp_path, lifetimes=SHORT) as site:
+        monkeypatch.setattr("pdsno.controllers.local_controller.observe", site.tiers.observe)
         broker = site.joined_broker()
         rc, lc = site.connected()
         soak = Soak(site, site.gc, rc, lc)
         soak.status(lc, rc)
         first = len(logs)
-        numbers = itertools.count(1)
+        numbers, versions = itertools.count(1), itertools.count(1)
         threads = [
             soak.keep("status of the LC", lambda: soak.status(lc, rc), 0.1),
             soak.keep("status of the RC", lambda: soak.status(rc, site.gc), 0.1),
@@ -164,7 +168,7 @@ def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(tmp_path: 
             soak.keep("new connection to the GC", lambda: soak.handshake(rc, site.gc), 0.5),
             soak.keep("MQTT publish", soak.publish, 0.1),
             soak.keep("report through both tiers", lambda: soak.report(numbers), 0.5),
-            soak.keep("policy to both tiers", lambda: soak.push_policy(numbers), 1.0),
+            soak.keep("policy to both tiers", lambda: soak.push_policy(versions), 1.0),
             soak.keep("look", soak.look, 0.2),
         ]
         try:
