@@ -17,7 +17,7 @@ COMMUNITY = "pdsno-test"
 V3_USER, V3_AUTH, V3_PRIV = "pdsno", "authpass12", "privpass12"
 
 _SNMPD = """\
-agentAddress udp:127.0.0.1:{port}
+agentAddress udp:{address}:{port}
 rocommunity {community}
 rocommunity limited default .1.3.6.1.2.1.1
 createUser {user} SHA "{auth}" AES "{priv}"
@@ -25,7 +25,7 @@ rouser {user} authPriv
 sysName test-agent
 """
 _SSHD = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {directory}/host_key
 AuthorizedKeysFile {directory}/authorized_keys
@@ -74,12 +74,25 @@ def daemon(command: list[str], log: Path, **environment: str) -> Iterator[subpro
 
 
 @contextmanager
-def snmpd(directory: Path) -> Iterator[int]:
+def snmpd(
+    directory: Path,
+    *,
+    address: str = "127.0.0.1",
+    community: str = COMMUNITY,
+    v3: tuple[str, str] = (V3_AUTH, V3_PRIV),
+) -> Iterator[int]:
     """Run net-snmp's agent; yields its UDP port."""
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port(socket.SOCK_DGRAM, address)
     configuration = directory / "snmpd.conf"
     configuration.write_text(
-        _SNMPD.format(port=port, community=COMMUNITY, user=V3_USER, auth=V3_AUTH, priv=V3_PRIV)
+        _SNMPD.format(
+            address=address,
+            port=port,
+            community=community,
+            user=V3_USER,
+            auth=v3[0],
+            priv=v3[1],
+        )
     )
     program = shutil.which("snmpd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert program, "snmpd is not installed"
@@ -96,9 +109,9 @@ def snmpd(directory: Path) -> Iterator[int]:
 
 
 @contextmanager
-def sshd(directory: Path) -> Iterator[tuple[int, Path]]:
+def sshd(directory: Path, *, address: str = "127.0.0.1") -> Iterator[tuple[int, Path]]:
     """Run OpenSSH's server for the user who runs the tests; yields port and private key."""
-    port = free_port()
+    port = free_port(address=address)
     for name in ("host_key", "user_key"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)],
@@ -106,7 +119,9 @@ def sshd(directory: Path) -> Iterator[tuple[int, Path]]:
             stdin=subprocess.DEVNULL,
         )
     (directory / "authorized_keys").write_text((directory / "user_key.pub").read_text())
-    (directory / "sshd_config").write_text(_SSHD.format(port=port, directory=directory))
+    (directory / "sshd_config").write_text(
+        _SSHD.format(address=address, port=port, directory=directory)
+    )
     with suppress(PermissionError):
         Path("/run/sshd").mkdir(exist_ok=True)
     command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")]
