@@ -78,7 +78,10 @@ POLICIES = {
     ),
 }
 CREDENTIALS = {
-    "unknown key": ("snmpp: []", "'snmpp': only 'snmp', 'ssh' and 'ssh_config' are known"),
+    "unknown key": (
+        "snmpp: []",
+        "'snmpp': only 'snmp', 'ssh', 'ssh_config' and 'ansible' are known",
+    ),
     "missing field": ("ssh: [{name: a}]", "ssh, entry 1: 'username' is missing"),
     "wrong version": ("snmp: [{name: a, version: 7}]", "'version' must be 2c or 3"),
     "no YAML": ("snmp: [", "not YAML"),
