@@ -113,6 +113,7 @@ def test_who_has_a_made_up_mac_and_no_service_is_an_endpoint(running: Up) -> Non
     assert SILENT in {ip for one in endpoints for ip in one["ips"]}
 
 
+@pytest.mark.attack(63)
 def test_no_secret_is_logged(running: Up) -> None:
     assert "right-password" not in running.log
     assert "right-community" not in running.log

@@ -169,6 +169,7 @@ def test_an_unreadable_topology_is_said_to_be(tmp_path: Path, command: list[str]
     assert "not a text file" in error_line(done)
 
 
+@pytest.mark.attack(61)
 @pytest.mark.parametrize("fault", SETTINGS)
 def test_wrong_settings_are_named_with_their_place(here: Here, tmp_path: Path, fault: str) -> None:
     text, wanted = SETTINGS[fault]
@@ -196,6 +197,7 @@ def test_a_controller_does_not_start_on_wrong_settings(here: Here, tmp_path: Pat
     assert (done.returncode, "No such file" in error_line(done)) == (2, True)
 
 
+@pytest.mark.attack(61)
 @pytest.mark.parametrize("fault", POLICIES)
 def test_a_wrong_policy_is_named_with_its_place(here: Here, tmp_path: Path, fault: str) -> None:
     text, wanted = POLICIES[fault]

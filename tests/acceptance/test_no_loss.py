@@ -143,6 +143,7 @@ def kill_all_in_turn(site: Site, chance: random.Random, reports: int) -> None:
         victim.start()
 
 
+@pytest.mark.attack(26, 31, 32)
 @pytest.mark.parametrize("has_url", [True, False], ids=["listening", "behind-nat"])
 def test_reports_survive_kills_of_broker_local_and_regional_controller(
     seeded: random.Random, tell: Tell, *, has_url: bool
@@ -234,6 +235,7 @@ def set_clocks(site: Site, hours: int) -> None:
         until(part.is_serving, f"{part.name} to serve at hour {hours}", 90)
 
 
+@pytest.mark.attack(39, 43)
 def test_a_site_cut_off_for_72_hours_comes_back_by_itself_with_everything(
     tell: Tell,
 ) -> None:

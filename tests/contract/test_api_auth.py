@@ -53,6 +53,7 @@ def paths(api: Api) -> list[str]:
     return [*filled, "/openapi.json", "/docs", "/redoc", "/", "/api/v1/nothing", "/api/v1/health/"]
 
 
+@pytest.mark.attack(22)
 def test_without_a_token_only_health_answers_and_says_next_to_nothing(api: Api) -> None:
     for path in paths(api):
         answer = without_token(api, path)
@@ -79,6 +80,7 @@ def without_token(api: Api, path: str, method: str = "GET", **headers: str) -> A
         return Answer(connection.getresponse())
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
 def test_without_a_token_no_method_answers(api: Api, method: str) -> None:
     for path in ("/api/v1/devices", "/metrics"):
@@ -125,6 +127,7 @@ def test_a_token_that_has_ended_is_refused_with_the_reason(
     assert (answer.status_code, answer.json()["reason"]) == (401, reason)
 
 
+@pytest.mark.attack(12)
 def test_a_revocation_counts_on_the_next_request_of_an_open_connection(
     api: Api, nib: NIBStore
 ) -> None:
@@ -191,6 +194,7 @@ def test_while_tokens_cannot_be_read_nobody_is_let_in() -> None:
 # --- floods ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack(64)
 def test_a_source_that_fails_too_often_waits_and_good_tokens_go_on(api: Api, nib: NIBStore) -> None:
     statuses = [api.ask("devices", headers=bearer(UNKNOWN)).status_code for _ in range(14)]
     assert statuses[:10] == [401] * 10

@@ -141,12 +141,14 @@ def test_every_documented_route_is_asked(schema: BaseSchema) -> None:
     assert {one.method for one in found} == {"get"}
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("path", PATHS)
 def test_with_a_token_every_answer_is_as_documented(schema: BaseSchema, path: str) -> None:
     statuses = ask(schema, path, GenerationMode.POSITIVE, TOKEN)
     assert set(statuses) <= {200, 400, 404, 422}
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_PARAMETERS])
 def test_what_does_not_fit_the_document_is_refused_as_documented(
     schema: BaseSchema, path: str
@@ -163,6 +165,7 @@ def test_with_a_token_for_one_region_every_answer_is_as_documented(
     assert set(statuses) <= {200, 400, 403, 404, 422}
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("path", PATHS)
 def test_without_a_token_every_answer_is_a_documented_refusal(
     schema: BaseSchema, path: str

@@ -71,6 +71,7 @@ def test_what_is_wrong_is_named(api: Api, path: str, status: int, words: str) ->
     assert words in api.problem(path, status)
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("resource", LISTS)
 def test_unknown_parameters_are_refused_and_the_known_ones_named(api: Api, resource: str) -> None:
     detail = api.problem(f"{resource}?zone=zone-A", 422)
@@ -96,6 +97,7 @@ def test_every_answer_forbids_to_be_stored_or_guessed_at(api: Api) -> None:
 # --- cursors ---------------------------------------------------------------------------------
 
 
+@pytest.mark.attack(29)
 def test_any_altered_character_of_a_cursor_is_noticed(api: Api) -> None:
     cursor = api.get("devices", limit=2)["next_cursor"]
     for place, char in enumerate(cursor):
@@ -127,6 +129,7 @@ def test_the_api_answers_to_addresses_and_to_its_names(api: Api, host: str) -> N
     assert api.ask("health", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.attack(64)
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "", "[evil]", "::1"],
@@ -135,6 +138,7 @@ def test_the_api_does_not_answer_to_a_name_that_is_not_its_own(api: Api, host: s
     assert "does not go by the name" in api.problem("devices", 421, headers={"Host": host})
 
 
+@pytest.mark.attack(64)
 def test_a_request_without_a_host_is_refused(api: Api) -> None:
     connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=10)
     try:

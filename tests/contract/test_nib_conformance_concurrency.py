@@ -46,6 +46,7 @@ def together(count: int, work: Callable[[int], T]) -> list[T]:
         return list(pool.map(start, range(count)))
 
 
+@pytest.mark.attack(37)
 def test_increments_by_version_lose_nothing(nib: NIBStore) -> None:
     put(nib, device(missed=0))
 

@@ -86,6 +86,7 @@ def one_line(error: pytest.ExceptionInfo[OperationError], path: Path) -> str:
 # --- crash and full disk ---------------------------------------------------------------------
 
 
+@pytest.mark.attack(31)
 def test_a_kill_in_the_middle_of_a_transaction_loses_only_that_transaction(path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", CRASHING_WRITER, str(path)], stdout=subprocess.PIPE, text=True
@@ -107,6 +108,7 @@ def test_a_kill_in_the_middle_of_a_transaction_loses_only_that_transaction(path:
             assert tx.next_number("id") == 21
 
 
+@pytest.mark.attack(34)
 def test_a_file_that_cannot_grow_is_one_clear_line_and_loses_nothing(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILLING_WRITER, str(path)],
@@ -162,6 +164,7 @@ TAMPERING = {
 }
 
 
+@pytest.mark.attack(36)
 @pytest.mark.parametrize("statement", TAMPERING.values(), ids=TAMPERING)
 def test_tampering_with_events_is_refused(path: Path, nib: NIBStore, statement: str) -> None:
     with nib.transaction() as tx:
@@ -177,6 +180,7 @@ def test_tampering_with_events_is_refused(path: Path, nib: NIBStore, statement: 
     assert faults(nib) == ()
 
 
+@pytest.mark.attack(36)
 def test_tampering_past_the_triggers_breaks_the_chain(path: Path, nib: NIBStore) -> None:
     with nib.transaction() as tx:
         for n in range(3):
@@ -211,6 +215,7 @@ def test_a_database_of_somebody_else_is_refused_and_left_alone(path: Path) -> No
     assert tables == [("recipes",)]
 
 
+@pytest.mark.attack(35)
 def test_a_truncated_file_is_one_clear_line(path: Path) -> None:
     with NIBStore(path) as nib:
         put(nib, *(device(f"dev_{n:04}", model="x" * 500) for n in range(500)))
@@ -222,6 +227,7 @@ def test_a_truncated_file_is_one_clear_line(path: Path) -> None:
     assert "restore a backup" in one_line(error, path)
 
 
+@pytest.mark.attack(35)
 def test_a_damaged_page_is_one_clear_line_when_it_is_read(path: Path) -> None:
     with NIBStore(path) as nib:
         put(nib, *(device(f"dev_{n:04}", model="x" * 500) for n in range(500)))
@@ -236,6 +242,7 @@ def test_a_damaged_page_is_one_clear_line_when_it_is_read(path: Path) -> None:
         assert faults(nib) != ()
 
 
+@pytest.mark.attack(33)
 def test_a_lock_of_another_process_is_transient(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +259,7 @@ def test_a_lock_of_another_process_is_transient(
         assert len(nib.all_devices()) == 2
 
 
+@pytest.mark.attack(34)
 def test_running_out_of_file_descriptors_is_one_clear_line(path: Path) -> None:
     with NIBStore(path) as nib:
         put(nib, router())
@@ -267,6 +275,7 @@ def test_running_out_of_file_descriptors_is_one_clear_line(path: Path) -> None:
         assert len(nib.all_devices()) == 1
 
 
+@pytest.mark.attack(34)
 @pytest.mark.lab
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
     disk = tmp_path / "disk"

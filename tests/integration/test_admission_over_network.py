@@ -148,6 +148,7 @@ def test_a_subnet_of_another_region_is_refused_by_the_global_controller(net: Net
     until(lambda: admitted.controller_id in known(), "the one that was admitted")
 
 
+@pytest.mark.attack(3)
 def test_a_token_admits_one_key_only(net: Network) -> None:
     token = net.rcs[OPEN].mint("local", OPEN)
     assert join(applicant(net, OPEN), token).approved
@@ -176,6 +177,7 @@ def _let_authority_end(net: Network, rc: Controller) -> None:
     until(lambda: datetime.now(UTC) > issued.not_after, "its end")
 
 
+@pytest.mark.attack(9)
 def test_without_its_issuing_authority_a_regional_controller_admits_nobody_by_itself(
     net: Network,
 ) -> None:
@@ -276,6 +278,7 @@ def _knowledge(net: Network) -> tuple[object, ...]:
         return nib.all_devices(), nib.claims(), nib.outbox_tail()
 
 
+@pytest.mark.attack(48)
 def test_only_a_report_signed_by_its_sender_changes_the_nib(net: Network, member: Member) -> None:
     before = _knowledge(net)
     with pytest.raises(RefusedError) as stranger:
@@ -331,6 +334,7 @@ def _publish(member: Member, topic: str, body: str) -> str:
     return answers[0]
 
 
+@pytest.mark.attack(25)
 def test_an_unsigned_report_over_mqtt_is_refused_and_changes_nothing(
     net: Network, member: Member
 ) -> None:

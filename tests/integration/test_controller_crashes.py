@@ -60,6 +60,7 @@ def _admissions(controller: Controller) -> list[str]:
         return [e.subject for e in events(nib, "CONTROLLER_VALIDATED")]
 
 
+@pytest.mark.attack(31, 32)
 @pytest.mark.parametrize("tier", ["local", "regional", "global", "every"])
 def test_controllers_killed_at_any_moment_come_back_as_themselves_and_lose_nothing(
     net: Network, tier: str

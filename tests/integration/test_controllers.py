@@ -65,6 +65,7 @@ def test_a_report_goes_through_three_tiers_under_each_ones_own_device_id(tiers: 
     wait_until(lambda: addresses(gc) == [], "it to be inactive at the global controller")
 
 
+@pytest.mark.attack(39)
 def test_what_a_global_controller_missed_comes_when_it_is_back(tiers: Tiers) -> None:
     gc, (rc,), (lc,) = three(tiers, "zone-A")
     assert gc.rest_server is not None
@@ -100,6 +101,7 @@ def _report(region: str, local_controller: str) -> DiscoveryReport:
     )
 
 
+@pytest.mark.attack(48)
 def test_a_local_controller_cannot_report_for_another_region(tiers: Tiers) -> None:
     _, (rc_a, rc_b), (lc_a, _) = three(tiers, "zone-A", "zone-B")
 
@@ -128,6 +130,7 @@ def _claim(subject: str) -> SystemEvent:
     )
 
 
+@pytest.mark.attack(48)
 @pytest.mark.parametrize(
     "subject",
     ["local_cntl_zone-B_1", "local_cntl_zone-B_9", "regional_cntl_zone-B_1", "global_cntl_1"],
@@ -211,6 +214,7 @@ def test_policy_comes_down_in_replies_and_changes_targets_while_running(tiers: T
     assert event_types(lc).count("POLICY_ACCEPTED") == 2
 
 
+@pytest.mark.attack(24)
 def test_an_old_policy_is_refused_and_recorded(tiers: Tiers) -> None:
     gc, (rc,), (lc,) = three(tiers, "zone-A", has_url=True)
     (old,) = policy("zone-A", subnet="198.51.100.0/24").regions

@@ -133,6 +133,7 @@ def is_back(broker: Mosquitto, restarts: int) -> bool:
     return broker.restarts == restarts and broker.pid is not None
 
 
+@pytest.mark.attack(26)
 def test_a_broker_killed_midway_loses_nothing_and_repeats_nothing(
     child: Child, parent: Parent, broker: Mosquitto
 ) -> None:

@@ -19,6 +19,7 @@ from tests.unit.communication.keys import TableVerifier
 EVENT = MessageType.SYSTEM_EVENT
 
 
+@pytest.mark.attack(25)
 def test_only_rightly_signed_messages_reach_a_handler(new_client: NewClient) -> None:
     lc_key, rc_key, thief_key = (SigningKey.generate() for _ in range(3))
     verifier = TableVerifier({"lc": lc_key, "rc": rc_key})
@@ -44,6 +45,7 @@ def publish_raw(settings: MosquittoSettings, topic: str, payload: bytes) -> None
     subprocess.run(command.split(), input=payload, check=True, timeout=20)
 
 
+@pytest.mark.attack(25)
 def test_garbage_is_refused_and_counted(
     new_client: NewClient, broker_settings: MosquittoSettings
 ) -> None:
@@ -56,6 +58,7 @@ def test_garbage_is_refused_and_counted(
     assert receiver.refused == {"MALFORMED": 1, "UNSIGNED": 1}
 
 
+@pytest.mark.attack(19)
 def test_a_replayed_message_is_refused(
     new_client: NewClient, broker_settings: MosquittoSettings
 ) -> None:

@@ -62,6 +62,7 @@ def test_three_regions_end_complete_and_an_address_of_each_is_a_device_of_each(
         assert seen_by(rc) == seen_by(net.lcs[region]) == own
 
 
+@pytest.mark.attack(39)
 def test_a_local_controller_that_is_cut_off_goes_on_and_nothing_is_lost(net: Network) -> None:
     lc = net.lcs["zone-A"]
     lc.cut(net.rcs["zone-A"], net.broker)
@@ -78,6 +79,7 @@ def test_a_local_controller_that_is_cut_off_goes_on_and_nothing_is_lost(net: Net
     await_all_applied_once(net)
 
 
+@pytest.mark.attack(43)
 def test_a_region_that_is_cut_off_from_the_global_controller_catches_up(net: Network) -> None:
     rc, lc = net.rcs["zone-B"], net.lcs["zone-B"]
     rc.cut(net.gc)
@@ -106,6 +108,7 @@ def test_a_one_way_cut_delays_confirmations_but_applies_nothing_twice(net: Netwo
     await_all_applied_once(net)
 
 
+@pytest.mark.attack(45)
 def test_lossy_links_between_all_controllers_only_cost_time(net: Network) -> None:
     nodes = (net.broker, *net.controllers)
     for node in nodes:
@@ -119,6 +122,7 @@ def test_lossy_links_between_all_controllers_only_cost_time(net: Network) -> Non
     assert all(node.hits() > 0 for node in nodes)
 
 
+@pytest.mark.attack(45)
 def test_slow_links_to_broker_and_parents_only_cost_time(net: Network) -> None:
     rc, lc = net.rcs["zone-A"], net.lcs["zone-A"]
     net.slow_down("zone-A", delay_ms=300)
@@ -134,6 +138,7 @@ def test_slow_links_to_broker_and_parents_only_cost_time(net: Network) -> None:
     assert lc.hits() >= 2  # broker and regional controller
 
 
+@pytest.mark.attack(26)
 def test_a_broker_that_is_killed_during_a_cycle_costs_no_report(net: Network) -> None:
     for _ in range(3):
         for region, lc in net.lcs.items():

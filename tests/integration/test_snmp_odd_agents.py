@@ -69,6 +69,7 @@ def test_an_agent_whose_answers_get_too_big_is_asked_for_less_at_a_time() -> Non
     assert port_names(answer) == ["port1", "port2"]
 
 
+@pytest.mark.attack(50)
 def test_a_table_without_end_is_cut_and_the_probe_says_so() -> None:
     arp = oid("1.3.6.1.2.1.4.22.1.2")
     with OddAgent(endless=arp) as agent:

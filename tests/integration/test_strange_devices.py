@@ -156,6 +156,7 @@ def patient(site: Site) -> tuple[Observations, float]:
     return look(site, limits)
 
 
+@pytest.mark.attack(50)
 def test_the_whole_look_ends_in_time_and_says_something_of_every_address(
     patient: tuple[Observations, float],
 ) -> None:
@@ -178,6 +179,7 @@ def test_the_normal_device_among_them_is_complete(patient: tuple[Observations, f
     assert record_of(seen, "normal").summary == ("answered ICMP, SNMP, SSH")
 
 
+@pytest.mark.attack(49)
 @pytest.mark.parametrize("name", ["far", "five_sessions", "prompt", "banner"])
 def test_what_is_only_odd_is_read_whole(name: str, patient: tuple[Observations, float]) -> None:
     seen, _ = patient
@@ -233,6 +235,7 @@ def test_each_agent_was_only_read(site: Site, patient: tuple[Observations, float
         assert agent.kinds <= READS
 
 
+@pytest.mark.attack(50)
 def test_at_its_deadline_a_look_ends_and_says_of_whom_it_did_not_come_to(site: Site) -> None:
     limits = QueryLimits(rate_pps=None, deadline_s=4.0)
     seen, took_s = look(site, limits)

@@ -134,6 +134,7 @@ def test_rights_hold_at_the_region_s_broker(region: Region) -> None:
     assert other.publish(topics.status(other_id := "regional_cntl_zone-B_1")) == REFUSED, other_id
 
 
+@pytest.mark.attack(23)
 def test_a_bridge_may_speak_above_for_its_region_only(region: Region) -> None:
     """Whoever has the region's broker in hand gets no further than its region."""
     stolen = region.above.client(region.member)  # its certificate, used by somebody else
@@ -151,6 +152,7 @@ def test_a_bridge_may_speak_above_for_its_region_only(region: Region) -> None:
         assert stolen.publish(topic) == REFUSED, topic
 
 
+@pytest.mark.attack(12)
 def test_a_bridge_whose_right_is_taken_back_brings_nothing_up(region: Region) -> None:
     gc, rc = region.above.client(region.above.pki.gc), region.rig.client(region.rig.pki.rc)
     gc.subscribe(topics.events_all())

@@ -52,6 +52,7 @@ EVERY_TOPIC = {
 }
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize("who", list(OWN_TOPICS))
 def test_each_publishes_on_its_own_topics_and_on_no_other(rig: Rig, who: str) -> None:
     member = rig.broker_member if who == "broker" else getattr(rig.pki, who)
@@ -61,6 +62,7 @@ def test_each_publishes_on_its_own_topics_and_on_no_other(rig: Rig, who: str) ->
     assert {answers[topic] for topic in EVERY_TOPIC - OWN_TOPICS[who]} == {REFUSED}
 
 
+@pytest.mark.attack(23)
 def test_a_subscription_to_everything_brings_only_what_may_be_read(rig: Rig) -> None:
     gc, rc, lc, lc2 = (rig.client(m) for m in (rig.pki.gc, rig.pki.rc, rig.pki.lc, rig.lc2))
     rc.publish(topics.policy("zone-A"), b"kept", retain=True)
@@ -75,6 +77,7 @@ def test_a_subscription_to_everything_brings_only_what_may_be_read(rig: Rig) -> 
     assert lc.topics == {topics.policy("zone-A"), topics.events("zone-A"), topics.events_system()}
 
 
+@pytest.mark.attack(23)
 def test_nobody_takes_over_the_session_of_another_by_its_client_id(rig: Rig) -> None:
     subject = subject_text(LC, rig.pki.lc.role, "zone-A")
     victim, rc = rig.client(rig.pki.lc, client_id=LC), rig.client(rig.pki.rc)
@@ -88,6 +91,7 @@ def test_nobody_takes_over_the_session_of_another_by_its_client_id(rig: Rig) -> 
     wait_until(lambda: victim.disconnects, "the take-over")
 
 
+@pytest.mark.attack(23)
 def test_a_will_comes_out_only_where_its_owner_may_publish(rig: Rig) -> None:
     rc, ears = rig.client(rig.pki.rc), rig.client(rig.lc2)
     rc.subscribe(topics.status(LC))
@@ -100,6 +104,7 @@ def test_a_will_comes_out_only_where_its_owner_may_publish(rig: Rig) -> None:
     assert ears.messages == [(topics.policy("zone-A"), b"real")]
 
 
+@pytest.mark.attack(23)
 def test_only_its_owner_clears_a_retained_policy(rig: Rig) -> None:
     topic = topics.policy("zone-A")
     rc, lc = rig.client(rig.pki.rc), rig.client(rig.pki.lc)
@@ -113,6 +118,7 @@ def test_only_its_owner_clears_a_retained_policy(rig: Rig) -> None:
     assert holds_for(lambda: not lc.messages, 0.5)
 
 
+@pytest.mark.attack(23)
 def test_a_client_of_mqtt_3_gains_no_right(rig: Rig) -> None:
     ears, rc = rig.client(rig.lc2), rig.client(rig.pki.rc)
     ears.subscribe(topics.policy("zone-A"))
@@ -127,6 +133,7 @@ def test_a_client_of_mqtt_3_gains_no_right(rig: Rig) -> None:
     assert ears.messages == [(topics.policy("zone-A"), b"real")]
 
 
+@pytest.mark.attack(23)
 def test_a_forged_user_name_is_ignored(rig: Rig) -> None:
     subject = subject_text(GC, rig.pki.gc.role, None)
     forger = rig.client(rig.pki.lc, username=subject, client_id=subject)
@@ -137,6 +144,7 @@ def test_a_forged_user_name_is_ignored(rig: Rig) -> None:
 # --- certificates ----------------------------------------------------------------------------
 
 
+@pytest.mark.attack(9)
 @pytest.mark.parametrize(
     "subject",
     [
@@ -176,6 +184,7 @@ def _refused(rig: Rig, context: ssl.SSLContext) -> bool:
     return False
 
 
+@pytest.mark.attack(28)
 def test_certificates_that_do_not_hold_are_refused(rig: Rig) -> None:
     roots = rig.pki.roots_pem
     of_global = steal(rig.pki.directory / "gc" / "authority")
@@ -200,6 +209,7 @@ def test_certificates_that_do_not_hold_are_refused(rig: Rig) -> None:
     assert not _refused(rig, as_client(forge(of_region, Wish()), roots))
 
 
+@pytest.mark.attack(22)
 def test_openssl_without_a_certificate_is_refused(rig: Rig) -> None:
     def connect(*options: str) -> str:
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{rig.settings.port}", *options]

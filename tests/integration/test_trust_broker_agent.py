@@ -45,6 +45,7 @@ def test_a_broker_joins_by_token_and_serves_controllers_by_their_rights(site: Si
     assert (record.role, record.state) == (Role.BROKER, "online")
 
 
+@pytest.mark.attack(12)
 def test_a_controller_that_is_revoked_is_mute_at_the_broker_within_two_seconds(site: Site) -> None:
     site.joined_broker()
     rc, lc = site.connected()
@@ -124,6 +125,7 @@ def test_without_a_parent_s_token_nothing_is_served_and_stopping_works(site: Sit
     assert running.error is None
 
 
+@pytest.mark.attack(63)
 def test_the_secrets_of_the_agent_are_not_mosquitto_s_to_read(site: Site) -> None:
     site.joined_broker()
     state = site.settings.state_dir
@@ -161,6 +163,7 @@ def serves(site: Site) -> bool:
         return False
 
 
+@pytest.mark.attack(26)
 def test_killed_the_agent_takes_mosquitto_with_it_and_starts_again_with_its_rights(
     site: Site,
 ) -> None:

@@ -35,6 +35,7 @@ def rig() -> Iterator[Rig]:
         yield running
 
 
+@pytest.mark.attack(12)
 def test_a_right_taken_back_ends_a_live_session_s_say_within_two_seconds(rig: Rig) -> None:
     lc, lc2, rc = rig.client(rig.pki.lc), rig.client(rig.lc2), rig.client(rig.pki.rc)
     lc.subscribe(topics.events("zone-A"))
@@ -88,6 +89,7 @@ def test_a_broker_that_cannot_read_its_rights_is_killed_and_gets_them_anew(
     assert (lc.publish(topics.policy("zone-A")), lc.publish(OWN)) == (REFUSED, ALONE)
 
 
+@pytest.mark.attack(26)
 def test_a_killed_broker_comes_back_with_its_rights(rig: Rig) -> None:
     rig.broker.apply_rights(rig.rights(without=[rig.lc2]))
     lc, lc2 = rig.client(rig.pki.lc), rig.client(rig.lc2)
@@ -101,6 +103,7 @@ def test_a_killed_broker_comes_back_with_its_rights(rig: Rig) -> None:
     assert lc2.publish(topics.status(LC2)) == REFUSED
 
 
+@pytest.mark.attack(27)
 def test_a_truncated_database_is_moved_aside_and_the_rights_hold(rig: Rig) -> None:
     lc = rig.client(rig.pki.lc)
     lc.publish(OWN, b"kept", retain=True)
@@ -114,6 +117,7 @@ def test_a_truncated_database_is_moved_aside_and_the_rights_hold(rig: Rig) -> No
     assert lc.publish(topics.policy("zone-A")) == REFUSED
 
 
+@pytest.mark.attack(20)
 def test_a_message_that_is_too_large_ends_its_sender_s_session_only() -> None:
     with running_rig(max_message_bytes=100_000) as rig:
         rc, lc, lc2 = rig.client(rig.pki.rc), rig.client(rig.pki.lc), rig.client(rig.lc2)

@@ -53,18 +53,21 @@ def said(site: Site, member: Member, url: str, peer: str = "global_cntl_1") -> s
         return str(error)
 
 
+@pytest.mark.attack(28)
 def test_a_server_without_tls_is_named(site: Site, plain_server: int) -> None:
     text = said(site, site.pki.rc, f"https://127.0.0.1:{plain_server}")
     assert "there is no TLS on that port" in text
     assert text.startswith("no secure connection to global_cntl_1 at https://127.0.0.1:")
 
 
+@pytest.mark.attack(28)
 def test_somebody_elses_certificate_is_named(site: Site) -> None:
     with site.server() as server:
         text = said(site, site.pki.rc, url_of(server), peer="global_cntl_2")
     assert f"not of {server_name('global_cntl_2', None)}" in text
 
 
+@pytest.mark.attack(28)
 def test_another_root_is_named_by_both_sides(site: Site, tmp_path: Path) -> None:
     other = make_site(tmp_path / "other")
     with other.server() as server:
@@ -117,6 +120,7 @@ def test_a_demanded_certificate_is_named(site: Site) -> None:
     assert "it demands a certificate, and we have none: join first" in str(error)
 
 
+@pytest.mark.attack(28)
 def test_public_authorities_are_not_trusted(site: Site) -> None:
     """requests would add them to any context that it is given."""
     context = site.pki.rc.tls._held.client  # type: ignore[union-attr]
@@ -127,6 +131,7 @@ def test_public_authorities_are_not_trusted(site: Site) -> None:
     assert digest == site.pki.root_sha256
 
 
+@pytest.mark.attack(28)
 def test_plain_http_leaves_the_machine_never_and_mixes_never(site: Site) -> None:
     rc = site.pki.rc
     with site.client(rc) as client, pytest.raises(InputError, match="without TLS"):

@@ -154,6 +154,7 @@ def ask(target: Target, mode: GenerationMode, certificate: bytes | None) -> list
     return statuses
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_that_fits_the_document_fails(targets: dict[str, Target], name: str) -> None:
     target = targets[name]
@@ -162,6 +163,7 @@ def test_nothing_that_fits_the_document_fails(targets: dict[str, Target], name: 
     assert statuses & {400, 401}
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("name", ["gc", "rc from below", "lc", "gc joining"])
 def test_nothing_that_does_not_fit_the_document_fails(
     targets: dict[str, Target], name: str
@@ -171,6 +173,7 @@ def test_nothing_that_does_not_fit_the_document_fails(
     assert statuses <= {200, 400, 401, 403, 404, 405, 415, 422}
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("name", ["gc", "rc from below", "lc"])
 def test_without_a_certificate_nothing_but_health_is_answered(
     targets: dict[str, Target], name: str
@@ -236,6 +239,7 @@ def paths_of(target: Target) -> list[MessageType]:
     return sorted(target.server._desk.handlers)
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_signed_message_fails_whatever_it_says(
     tiers: Tiers, targets: dict[str, Target], name: str

@@ -97,6 +97,7 @@ def ask_from(
         return post(connection, raw, PATH, **headers)
 
 
+@pytest.mark.attack(7)
 def test_a_joiner_learns_the_roots_and_then_speaks_to_nobody_else(
     site: Site, listener: ControllerRESTServer, joiner: Member
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_joiner_learns_the_roots_and_then_speaks_to_nobody_else(
     assert not site.got[0].is_trusted
 
 
+@pytest.mark.attack(7)
 def test_a_joiner_refuses_another_root_and_another_name(
     site: Site,
     listener: ControllerRESTServer,
@@ -156,6 +158,7 @@ def test_roots_that_are_none_and_urls_without_tls_are_refused(
         client.fetch_trust(f"{url_of(listener)}/nothing")
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize(
     "path",
     ["/info", "/health", "/peer", "/docs", "/openapi.json", "/metrics", "/streams/x", "/"],
@@ -185,6 +188,7 @@ def test_other_messages_are_not_taken_from_strangers(
         assert post(connection, request_of(joiner), PATH).status == 200
 
 
+@pytest.mark.attack(8)
 def test_a_source_has_five_requests_a_minute_and_others_have_theirs(
     site: Site, listener: ControllerRESTServer, joiner: Member, floods: list[Flood]
 ) -> None:
@@ -232,6 +236,7 @@ def test_a_client_waits_as_long_as_the_limit_says(
     assert 1 <= waits[0] <= 12
 
 
+@pytest.mark.attack(8)
 def test_a_source_has_a_limited_number_of_connections(
     site: Site, listener: ControllerRESTServer, joiner: Member
 ) -> None:
@@ -248,6 +253,7 @@ def test_a_source_has_a_limited_number_of_connections(
         assert ask_from("127.0.0.2", site, listener, request_of(joiner)).status == 200
 
 
+@pytest.mark.attack(20)
 def test_a_large_request_of_a_stranger_is_not_read(
     site: Site, listener: ControllerRESTServer, joiner: Member
 ) -> None:

@@ -56,6 +56,7 @@ def works(site: Site, server: ControllerRESTServer) -> bool:
         return post(live, sealed(site.pki.rc)).status == 200
 
 
+@pytest.mark.attack(20)
 @pytest.mark.parametrize(
     ("start", "drip"),
     [
@@ -78,6 +79,7 @@ def test_who_drips_is_cut_off(
     assert works(site, server)
 
 
+@pytest.mark.attack(20)
 def test_a_second_request_that_drips_is_cut_off_as_well(
     site: Site, server: ControllerRESTServer
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_steady_sender_is_not_cut_off(site: Site, server: ControllerRESTServer
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.attack(20)
 def test_a_handshake_that_does_not_go_on_is_cut_off(
     site: Site, server: ControllerRESTServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +115,7 @@ def test_a_handshake_that_does_not_go_on_is_cut_off(
     assert works(site, server)
 
 
+@pytest.mark.attack(20)
 def test_an_endless_head_is_refused(site: Site, server: ControllerRESTServer) -> None:
     with secured(site.pki.rc.tls.client_context(), server.port) as sock, pytest.raises(OSError):  # noqa: PT011, PT012 - reset or closed
         for _ in range(10_000):
@@ -125,6 +129,7 @@ def resident_kib() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
+@pytest.mark.attack(20)
 def test_an_endless_body_is_cut_off_and_memory_stays_flat(
     site: Site, server: ControllerRESTServer
 ) -> None:
@@ -149,6 +154,7 @@ def test_an_endless_body_is_cut_off_and_memory_stays_flat(
     assert works(site, server)
 
 
+@pytest.mark.attack(20)
 def test_others_are_served_while_many_drip(site: Site, server: ControllerRESTServer) -> None:
     def asks_s() -> float:
         started = time.monotonic()

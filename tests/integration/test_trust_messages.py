@@ -82,11 +82,13 @@ def test_the_good_case(say: Say, site: Site) -> None:
     assert say(sealed(site.pki.rc)).status == 200
 
 
+@pytest.mark.attack(17)
 def test_another_sender_under_the_own_key_is_refused(say: Say, site: Site) -> None:
     answer = say(named(site.pki.rc, site.pki.lc.controller_id))
     assert (answer.status, answer.reason) == (401, "IDENTITY_MISMATCH")
 
 
+@pytest.mark.attack(17)
 def test_the_key_id_of_another_is_refused(say: Say, site: Site) -> None:
     answer = say(envelope(sealed(site.pki.rc), kid=site.pki.lc.key_id))
     assert (answer.status, answer.reason) == (401, "BAD_SIGNATURE")
@@ -94,6 +96,7 @@ def test_the_key_id_of_another_is_refused(say: Say, site: Site) -> None:
     assert (answer.status, answer.reason) == (401, "UNKNOWN_KEY")
 
 
+@pytest.mark.attack(17)
 def test_a_key_that_nobody_knows_is_refused(say: Say, site: Site) -> None:
     rc = site.pki.rc
     stranger = Member(
@@ -107,12 +110,14 @@ def test_a_key_that_nobody_knows_is_refused(say: Say, site: Site) -> None:
     assert (answer.status, answer.reason) == (401, "UNKNOWN_KEY")
 
 
+@pytest.mark.attack(18)
 def test_what_is_for_somebody_else_is_refused(say: Say, site: Site) -> None:
     answer = say(sealed(site.pki.rc, recipient_id="regional_cntl_zone-B_1"))
     assert (answer.status, answer.reason) == (403, "WRONG_RECIPIENT")
     assert say(sealed(site.pki.rc, recipient_id=BROADCAST)).status == 200
 
 
+@pytest.mark.attack(2)
 @pytest.mark.parametrize(
     ("age_s", "reason"), [(320, "STALE"), (280, None), (-29, None), (-35, "FUTURE")]
 )
@@ -130,6 +135,7 @@ def changed(raw: bytes, part: str, change: Callable[[str], object]) -> bytes:
     return json.dumps(outer).encode()
 
 
+@pytest.mark.attack(18)
 def test_parts_of_two_messages_make_no_third(say: Say, site: Site) -> None:
     first, second = (json.loads(sealed(site.pki.rc, payload={"n": n})) for n in (1, 2))
     for part in ("payload", "protected", "signature"):
@@ -137,6 +143,7 @@ def test_parts_of_two_messages_make_no_third(say: Say, site: Site) -> None:
         assert (answer.status, answer.reason) == (401, "BAD_SIGNATURE")
 
 
+@pytest.mark.attack(18)
 def test_a_stripped_or_doubled_part_is_refused(say: Say, site: Site) -> None:
     raw = sealed(site.pki.rc)
     for part in ("payload", "protected", "signature"):
@@ -151,6 +158,7 @@ def test_a_stripped_or_doubled_part_is_refused(say: Say, site: Site) -> None:
     assert say(raw[:-1] + b',"header":{}}').status == 401
 
 
+@pytest.mark.attack(18)
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_passes(
@@ -171,6 +179,7 @@ def test_no_flipped_bit_passes(
 # --- once --------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack(19)
 def test_the_same_message_again_is_refused_and_a_durable_one_not(say: Say, site: Site) -> None:
     once, durable = sealed(site.pki.rc), sealed(site.pki.rc, stream_id="s", seq=1)
     assert say(once).status == 200
@@ -179,6 +188,7 @@ def test_the_same_message_again_is_refused_and_a_durable_one_not(say: Say, site:
     assert [say(durable).status for _ in range(2)] == [200, 200]
 
 
+@pytest.mark.attack(19)
 def test_a_replay_is_refused_after_a_restart_and_after_ten_thousand_others(site: Site) -> None:
     raw = sealed(site.pki.rc)
     rng = random.Random(4)  # noqa: S311 - no secret
@@ -204,6 +214,7 @@ def test_without_a_journal_a_restart_would_forget(site: Site) -> None:
             assert post(live, raw).status == 200
 
 
+@pytest.mark.attack(19)
 def test_a_message_that_cannot_be_written_down_is_not_accepted(site: Site, tmp_path: Path) -> None:
     closed = NIBStore(tmp_path / "nib.db")
     journal = SeenJournal(closed)
@@ -265,6 +276,7 @@ NO_MESSAGES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize(
     "body", [*BODIES.values(), *NO_MESSAGES.values()], ids=[*BODIES, *NO_MESSAGES]
 )
@@ -272,6 +284,7 @@ def test_a_malformed_body_is_the_callers_fault(say: Say, body: bytes) -> None:
     assert say(body).status in (400, 401)
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_malformed_payload_is_the_callers_fault_signed_or_not(
     say: Say, site: Site, body: bytes
@@ -280,6 +293,7 @@ def test_a_malformed_payload_is_the_callers_fault_signed_or_not(
     assert say(payload_of(b'{"n": 1}')(site.pki.rc)).status == 200
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -326,6 +340,7 @@ def test_an_unknown_field_of_the_envelope_is_let_pass(say: Say, site: Site) -> N
     assert say(site.pki.rc.signer.sign(header, b"{}")).status == 200
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -346,6 +361,7 @@ def test_a_message_at_another_types_endpoint_is_refused(say: Say, site: Site) ->
     assert say(sealed(site.pki.rc), path="/messages/nothing").status == 404
 
 
+@pytest.mark.attack(20)
 def test_too_large_a_message_is_refused(say: Say) -> None:
     limit = size_limit(MessageType.DISCOVERY_REQUEST)
     answer = say(b"x" * (limit + 1))
@@ -354,6 +370,7 @@ def test_too_large_a_message_is_refused(say: Say) -> None:
     assert say(b"x" * limit).status == 400
 
 
+@pytest.mark.attack(64)
 @pytest.mark.parametrize(
     "head",
     [
@@ -380,6 +397,7 @@ def test_ambiguous_framing_is_refused_and_ends_the_connection(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.attack(64)
 def test_host_and_forwarded_headers_change_nothing(say: Say, site: Site) -> None:
     forged = {"Host": "evil.example", "X_Forwarded_For": "192.0.2.66", "Forwarded": "for=192.0.2.6"}
     assert say(sealed(site.pki.rc), **forged).status == 200

@@ -127,6 +127,7 @@ def test_messages_pass_between_those_whom_the_broker_knows(rig: Rig, connect: Co
         lc.publish(topics.policy("zone-A"), REPORT, {"n": 2})
 
 
+@pytest.mark.attack(28)
 def test_a_broker_of_another_name_is_not_spoken_to(rig: Rig, connect: Connect) -> None:
     for changes in ({"broker_id": "broker_cntl_global_2"}, {"broker_region": "zone-A"}):
         client = connect(rig.pki.lc, wait=False, **changes)
@@ -134,6 +135,7 @@ def test_a_broker_of_another_name_is_not_spoken_to(rig: Rig, connect: Connect) -
     assert connect(rig.pki.lc).is_connected
 
 
+@pytest.mark.attack(28)
 def test_a_broker_of_another_root_is_not_spoken_to(
     rig: Rig, connect: Connect, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -175,6 +177,7 @@ def tls_server(context: ssl.SSLContext | None) -> Iterator[int]:
         thread.join()
 
 
+@pytest.mark.attack(28)
 def test_a_broker_whose_certificate_has_expired_is_not_spoken_to(
     rig: Rig, connect: Connect, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -186,6 +189,7 @@ def test_a_broker_whose_certificate_has_expired_is_not_spoken_to(
     assert connect(rig.pki.lc).is_connected
 
 
+@pytest.mark.attack(28)
 def test_a_broker_without_tls_is_not_spoken_to(rig: Rig, connect: Connect) -> None:
     with tls_server(None) as port:
         text = str(failure_of(connect(rig.pki.lc, wait=False, broker_port=port)))
@@ -311,6 +315,7 @@ def test_reconnecting_before_connecting_does_nothing(rig: Rig, connect: Connect)
 # --- once --------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack(19)
 def test_a_replay_is_refused_after_a_restart_of_the_receiver(
     rig: Rig, nib: NIBStore, connect: Connect
 ) -> None:

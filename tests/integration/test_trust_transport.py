@@ -69,6 +69,7 @@ def test_both_ends_see_who_the_other_is(site: Site) -> None:
     assert channel.address == "127.0.0.1"
 
 
+@pytest.mark.attack(12)
 @pytest.mark.parametrize(
     "status", [ControllerStatus.REVOKED, ControllerStatus.BLOCKED, ControllerStatus.LOCKED]
 )
@@ -92,6 +93,7 @@ def test_who_is_revoked_is_refused_on_its_next_request_of_a_live_connection(
     assert [m.sender_id for m in site.got].count(rc.controller_id) == 2
 
 
+@pytest.mark.attack(17)
 def test_a_connection_speaks_for_its_own_controller_only(site: Site) -> None:
     rc, lc = site.pki.rc, site.pki.lc
     with site.server() as server, connection_of(rc, server) as live:
@@ -103,6 +105,7 @@ def test_a_connection_speaks_for_its_own_controller_only(site: Site) -> None:
             assert post(own, sealed(lc)).status == 200
 
 
+@pytest.mark.attack(17)
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -136,6 +139,7 @@ def test_a_certificate_counts_only_as_the_nib_has_it(
     assert len(site.got) == (0 if reason else 1)
 
 
+@pytest.mark.attack(22)
 def test_without_a_certificate_nothing_is_answered_by_any_route(site: Site) -> None:
     context = ssl.create_default_context(cadata=site.pki.roots_pem)
     with site.server() as server:
@@ -149,6 +153,7 @@ def test_without_a_certificate_nothing_is_answered_by_any_route(site: Site) -> N
         assert not is_refused(tls_of(site.pki.rc), server.port)
 
 
+@pytest.mark.attack(22)
 def test_openssl_without_a_certificate_is_refused(site: Site, tmp_path: Path) -> None:
     roots = tmp_path / "roots.pem"
     roots.write_text(site.pki.roots_pem)
@@ -192,6 +197,7 @@ def self_signed(directory: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.attack(28)
 def test_certificates_of_others_and_expired_ones_are_refused(site: Site, tmp_path: Path) -> None:
     stranger = make_pki(tmp_path / "elsewhere").rc
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -205,6 +211,7 @@ def test_certificates_of_others_and_expired_ones_are_refused(site: Site, tmp_pat
         assert not is_refused(tls_of(site.pki.rc), server.port)
 
 
+@pytest.mark.attack(28)
 def test_a_certificate_that_expires_on_a_live_connection_counts_no_more(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     rc = site.pki.rc
@@ -251,6 +258,7 @@ def test_parallel_connections_of_two_controllers_never_mix(site: Site) -> None:
         assert message.sender_id == members[message.payload["n"] % 2].controller_id
 
 
+@pytest.mark.attack(22)
 def test_info_needs_an_admitted_peer_and_health_any_peer(site: Site) -> None:
     rc = site.pki.rc
     with site.server() as server, site.client(rc, server) as client:

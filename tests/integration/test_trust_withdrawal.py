@@ -22,6 +22,7 @@ def tiers(tmp_path: Path) -> Iterator[Tiers]:
         yield Tiers(tmp_path, stack)
 
 
+@pytest.mark.attack(12)
 def test_a_block_from_the_top_counts_below_on_the_next_request_until_it_is_lifted(
     tiers: Tiers,
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_block_from_the_top_counts_below_on_the_next_request_until_it_is_lifte
     assert event_types(gc).count("CONTROLLER_UNBLOCKED") == 1
 
 
+@pytest.mark.attack(12)
 def test_a_region_decides_on_its_own_while_alone_and_the_top_follows(tiers: Tiers) -> None:
     gc, (rc,), (lc,) = three(tiers, "zone-A")
     rc.serve()

@@ -210,6 +210,7 @@ def test_a_replaced_card_changes_its_device_and_makes_no_other(site: Site) -> No
         site.run("bastion", "ip", "link", "set", "eth1", "address", str(old))
 
 
+@pytest.mark.attack(46)
 def test_one_mac_on_two_segments_is_told_once_and_joins_nobody(site: Site) -> None:
     both = {"subnets": [LAN, SECOND]}
     site.cycle(**both)
@@ -342,6 +343,7 @@ def test_a_switch_replaced_under_its_name_and_address_is_another_device(site: Si
         site.run("sw3", "ip", "link", "set", "eth1", "up")
 
 
+@pytest.mark.attack(59)
 def test_a_device_that_shows_another_host_key_is_told_nothing(site: Site) -> None:
     site.cycle()
     pins = site.folder / "known_hosts"

@@ -38,6 +38,7 @@ def test_another_key_verifies_nothing() -> None:
     assert verify_with(signed, KEY.public_key)[1] == b"payload"
 
 
+@pytest.mark.attack(18)
 @given(st.data())
 def test_no_changed_character_goes_unnoticed(data: st.DataObject) -> None:
     message = json.loads(KEY.sign({"sender_id": "x"}, b'{"a":1}'))
@@ -59,6 +60,7 @@ def test_what_is_no_signed_message_is_unsigned(raw: bytes) -> None:
     assert refused.value.reason is Refusal.UNSIGNED
 
 
+@pytest.mark.attack(5)
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "EdDSA"])
 def test_another_algorithm_than_ed25519_is_refused(algorithm: str) -> None:
     message = json.loads(KEY.sign({}, b"{}"))

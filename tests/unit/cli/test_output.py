@@ -124,11 +124,13 @@ def test_a_cell_reads_well(value: object, text: str) -> None:
     assert cell_text(value) == text
 
 
+@pytest.mark.attack(49)
 @given(st.text())
 def test_no_cell_holds_a_control_character(text: str) -> None:
     assert all(char.isprintable() for char in cell_text(text))
 
 
+@pytest.mark.attack(49)
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8")), min_size=2, max_size=2)))
 def test_any_text_survives_csv(rows: list[list[str]]) -> None:
     buffer = io.StringIO(newline="")

@@ -1,3 +1,5 @@
+import pytest
+
 from pdsno.communication.backoff import Backoff
 
 
@@ -16,5 +18,6 @@ def test_after_a_success_it_begins_anew() -> None:
     assert backoff.next_s() <= 1.2
 
 
+@pytest.mark.attack(44)
 def test_two_clients_do_not_come_back_at_the_same_moment() -> None:
     assert len({Backoff().next_s() for _ in range(20)}) > 10

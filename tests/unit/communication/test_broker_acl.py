@@ -28,6 +28,7 @@ def test_without_rights_no_line_gives_any() -> None:
     assert all(line.startswith("#") for line in text.splitlines())
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -102,11 +102,13 @@ def refusal(
     return caught.value.reason
 
 
+@pytest.mark.attack(17)
 def test_the_wrong_key_is_refused() -> None:
     opened(sealed())
     assert refusal(sealed(key=OTHER_KEY)) is Refusal.IDENTITY_MISMATCH
 
 
+@pytest.mark.attack(18)
 @pytest.mark.parametrize("part", ["payload", "signature"])
 def test_a_changed_byte_is_refused(part: str) -> None:
     outer = json.loads(sealed())
@@ -115,6 +117,7 @@ def test_a_changed_byte_is_refused(part: str) -> None:
     assert refusal(json.dumps(outer).encode()) is Refusal.BAD_SIGNATURE
 
 
+@pytest.mark.attack(18)
 def test_a_changed_envelope_is_refused() -> None:
     outer = json.loads(sealed())
     outer["protected"] = json.loads(sealed())["protected"]
@@ -123,6 +126,7 @@ def test_a_changed_envelope_is_refused() -> None:
     assert refusal(json.dumps(outer).encode()) is Refusal.BAD_SIGNATURE
 
 
+@pytest.mark.attack(18)
 @pytest.mark.parametrize(
     "raw",
     [
@@ -137,6 +141,7 @@ def test_an_unsigned_message_is_refused(raw: bytes) -> None:
     assert refusal(raw) is Refusal.UNSIGNED
 
 
+@pytest.mark.attack(18)
 def test_other_things_signed_by_the_same_key_are_no_messages() -> None:
     header = {"typ": "pdsno-exec+jws", "sender_id": "lc"}
     outer = json.loads(forged({}))
@@ -164,6 +169,7 @@ def test_a_message_for_another_is_refused_and_one_for_all_is_not() -> None:
     opened(sealed(replace(DRAFT, recipient_id="*")), me="gc")
 
 
+@pytest.mark.attack(2)
 @pytest.mark.parametrize(
     ("age_s", "reason"),
     [
@@ -181,6 +187,7 @@ def test_messages_have_an_age_limit(age_s: int, reason: Refusal | None) -> None:
         assert refusal(raw) is reason
 
 
+@pytest.mark.attack(24)
 @pytest.mark.parametrize("kind", [MessageType.STATUS, MessageType.POLICY_UPDATE])
 def test_retained_state_may_be_old_but_not_from_the_future(kind: MessageType) -> None:
     draft = replace(DRAFT, message_type=kind, recipient_id="*")
@@ -195,6 +202,7 @@ def test_durable_messages_may_be_old() -> None:
     opened(sealed(replace(DRAFT, stream_id="s", seq=1), now=NOW - timedelta(days=9)))
 
 
+@pytest.mark.attack(17)
 @pytest.mark.parametrize("topic", ["pdsno/discovery/zone-A/lc2", "pdsno/status/lc2"])
 def test_nobody_publishes_on_the_topic_of_another(topic: str) -> None:
     opened(sealed(), topic=topic.replace("lc2", "lc"))
@@ -270,6 +278,7 @@ def test_too_large_a_message_is_not_sent(kind: MessageType) -> None:
         sealed(draft)
 
 
+@pytest.mark.attack(20)
 def test_too_large_a_message_is_not_read() -> None:
     with pytest.raises(RemoteProtocolError, match="too many"):
         opened(b" " * (MAX_MESSAGE_BYTES + 1))

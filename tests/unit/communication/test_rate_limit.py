@@ -59,6 +59,7 @@ def test_who_waits_as_told_is_admitted(wait_s: float) -> None:
     assert told is None or limiter.admit("a") is None
 
 
+@pytest.mark.attack(8)
 def test_memory_is_bounded_and_forgets_who_was_quiet_longest() -> None:
     limiter, _, _ = make(per_minute=1, capacity=100)
     for number in range(1000):
@@ -79,6 +80,7 @@ def test_a_flood_is_told_at_once_and_then_summed_up() -> None:
     assert floods[1:] == [Flood(source="a", refused=49)]
 
 
+@pytest.mark.attack(8)
 def test_a_flood_from_many_sources_is_told_of_twenty_and_the_others() -> None:
     limiter, clock, floods = make(per_minute=1)
     for minute in range(2):
@@ -93,6 +95,7 @@ def test_a_flood_from_many_sources_is_told_of_twenty_and_the_others() -> None:
     assert floods[-1].refused > 900
 
 
+@pytest.mark.attack(64)
 @pytest.mark.parametrize(
     ("address", "source"),
     [

@@ -42,6 +42,7 @@ def test_after_a_while_the_parent_is_asked_what_it_applied(world: Setting) -> No
     assert world.relay.state() is RelayState.CONFIRMED
 
 
+@pytest.mark.attack(25)
 def test_what_the_broker_lost_is_sent_again_by_rest(world: Setting) -> None:
     world.mqtt.act = lambda _row: None
     for _ in range(3):
@@ -298,6 +299,7 @@ class Chaos(Setting):
                 return self.inbox.position(self.outbox.stream_id)
 
 
+@pytest.mark.attack(25)
 @given(
     plan=st.lists(st.integers(0, 7), max_size=60),
     rows=st.integers(1, 12),

@@ -28,6 +28,7 @@ def is_admitted(guard: ReplayGuard, item: Message, now: datetime = NOW) -> bool:
     return True
 
 
+@pytest.mark.attack(19)
 def test_a_message_is_admitted_once() -> None:
     guard = ReplayGuard()
     assert is_admitted(guard, message("m"))
@@ -42,6 +43,7 @@ def test_messages_beyond_the_window_are_forgotten() -> None:
     assert len(guard) == 1
 
 
+@pytest.mark.attack(19)
 def test_a_flood_opens_no_hole() -> None:
     guard = ReplayGuard(capacity=10)
     first = message("first")

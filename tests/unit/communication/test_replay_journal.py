@@ -61,6 +61,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.attack(19)
 @given(STEPS, st.integers(1, 20))
 def test_no_message_is_accepted_twice_over_any_order_of_restarts(
     steps: list[str | float | tuple[int, float]], capacity: int
@@ -107,6 +108,7 @@ def test_without_a_flood_every_fresh_message_is_accepted(
                 assert is_admitted(guard, item, now)
 
 
+@pytest.mark.attack(42)
 @given(st.lists(st.floats(-4000, 4000), max_size=20))
 def test_a_clock_that_is_set_makes_no_old_message_new(jumps: list[float]) -> None:
     guard, now, accepted = ReplayGuard(), NOW, list[str]()
@@ -119,6 +121,7 @@ def test_a_clock_that_is_set_makes_no_old_message_new(jumps: list[float]) -> Non
     assert len(accepted) == len(set(accepted))
 
 
+@pytest.mark.attack(42)
 def test_a_clock_that_was_wrong_for_a_while_makes_no_new_message_old() -> None:
     guard = ReplayGuard()
     assert is_admitted(guard, message("before", at=NOW), NOW)

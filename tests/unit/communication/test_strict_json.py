@@ -31,6 +31,7 @@ BAD = {
 }
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
 def test_what_is_not_strict_json_is_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
@@ -75,6 +76,7 @@ def test_every_sound_value_comes_through(value: object) -> None:
     assert parse_json(json.dumps(value).encode(), LIMIT) == value
 
 
+@pytest.mark.attack(21)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_our_error(data: bytes) -> None:
     try:

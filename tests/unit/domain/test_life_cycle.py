@@ -323,6 +323,7 @@ def active(site: LifeSite) -> int:
     return sum(d.status is DeviceStatus.ACTIVE for d in site.devices.values())
 
 
+@pytest.mark.attack(47)
 def test_a_mass_disappearance_is_held_and_told_once() -> None:
     site = crowd()
     rest = HOSTS[:8]

@@ -54,10 +54,12 @@ def test_a_known_sender_is_trusted(nib: NIB) -> None:
     assert (content.is_trusted, content.key_id, content.payload) == (True, KEY.key_id, b"{}")
 
 
+@pytest.mark.attack(17)
 def test_a_key_speaks_for_its_controller_only(nib: NIB) -> None:
     assert why(nib, signed(KEY, "regional_cntl_zone-B_1")) is Refusal.IDENTITY_MISMATCH
 
 
+@pytest.mark.attack(12)
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
@@ -95,6 +97,7 @@ def test_an_application_proves_possession_and_no_more(nib: NIB, message_type: Me
     assert why(nib, taken) is Refusal.IDENTITY_MISMATCH
 
 
+@pytest.mark.attack(17)
 def test_a_key_under_a_false_name_is_refused(nib: NIB) -> None:
     raw = signed(STRANGER, "temp-1", MessageType.VALIDATION_REQUEST, with_key=True)
     other = SigningKey.generate()

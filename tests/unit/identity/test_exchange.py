@@ -80,6 +80,7 @@ def test_a_local_controller_is_told_to_trust_region_and_globe() -> None:
     assert scene.decisions == []
 
 
+@pytest.mark.attack(3)
 def test_a_lost_answer_is_repeated_for_the_same_key_and_token() -> None:
     scene, key = global_scene(), SigningKey.generate()
     token = scene.token()
@@ -98,6 +99,7 @@ def test_a_lost_answer_is_not_repeated_for_ever() -> None:
     assert refusal(scene, scene.request(key, token), key) is Refusal.TOKEN_USED
 
 
+@pytest.mark.attack(3)
 def test_a_spent_token_is_worth_nothing_to_another_key() -> None:
     scene, thief = global_scene(), SigningKey.generate()
     token = scene.token()
@@ -146,6 +148,7 @@ def test_who_lost_the_reservation_does_not_spend_the_token(has_spent: bool) -> N
     assert scene.admit(fast, token).is_approved
 
 
+@pytest.mark.attack(12)
 def test_a_key_revoked_between_challenge_and_proof_stays_out() -> None:
     scene, key = global_scene(), SigningKey.generate()
     assigned = scene.admit(key).assigned_id or ""
@@ -159,6 +162,7 @@ def test_a_key_revoked_between_challenge_and_proof_stays_out() -> None:
     assert record.status is ControllerStatus.REVOKED
 
 
+@pytest.mark.attack(4)
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -188,6 +192,7 @@ def test_a_false_claim_is_turned_away_before_the_challenge(
     assert scene.admit(key, token).is_approved
 
 
+@pytest.mark.attack(16)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -217,6 +222,7 @@ def test_a_malformed_request_is_refused_whatever_its_token(fields: dict[str, Any
         scene.validator.on_request(request, key_id=key.key_id)
 
 
+@pytest.mark.attack(5)
 def test_tokens_expire_are_revoked_and_belong_to_one_validator() -> None:
     scene, key = global_scene(), SigningKey.generate()
     old = scene.token(ttl_s=60)
@@ -250,6 +256,7 @@ def test_a_token_revoked_between_challenge_and_proof_admits_nobody() -> None:
     assert scene.validator.on_response(response, key_id=key.key_id).reason == "INVALID_TOKEN"
 
 
+@pytest.mark.attack(6)
 def test_a_challenge_serves_once_and_not_late() -> None:
     scene, key = global_scene(), SigningKey.generate()
     request = scene.request(key, scene.token())
@@ -263,6 +270,7 @@ def test_a_challenge_serves_once_and_not_late() -> None:
     assert scene.admit(key, request.token).is_approved
 
 
+@pytest.mark.attack(42)
 def test_the_wall_clock_does_not_lengthen_a_challenge() -> None:
     scene, key = global_scene(), SigningKey.generate()
     request = scene.request(key, scene.token())
@@ -283,6 +291,7 @@ def test_a_wrong_proof_burns_the_challenge_but_not_the_token() -> None:
     assert scene.admit(key, request.token).is_approved
 
 
+@pytest.mark.attack(6)
 def test_a_signature_over_the_bare_nonce_proves_nothing() -> None:
     scene, key = global_scene(), SigningKey.generate()
     request = scene.request(key, scene.token())
@@ -291,6 +300,7 @@ def test_a_signature_over_the_bare_nonce_proves_nothing() -> None:
     assert scene.validator.on_response(response, key_id=key.key_id).reason == "BAD_SIGNATURE"
 
 
+@pytest.mark.attack(6)
 def test_another_key_cannot_answer_a_challenge() -> None:
     scene, key, thief = global_scene(), SigningKey.generate(), SigningKey.generate()
     request = scene.request(key, scene.token())
@@ -301,6 +311,7 @@ def test_another_key_cannot_answer_a_challenge() -> None:
     assert scene.nib.controllers() == ()
 
 
+@pytest.mark.attack(8)
 def test_open_challenges_are_bounded_per_key_and_in_all() -> None:
     policy = replace(POLICY, regions=(replace(ZONE_A, regional_quota=1000),))
     scene, key = global_scene(policy=policy), SigningKey.generate()
@@ -334,6 +345,7 @@ def test_quota_and_unknown_regions_are_refused_and_the_token_stays_good() -> Non
     assert scene.admit(key, token).assigned_id == "regional_cntl_zone-A_3"
 
 
+@pytest.mark.attack(12)
 def test_a_revoked_key_never_comes_back() -> None:
     scene, key = global_scene(), SigningKey.generate()
     assigned = scene.admit(key).assigned_id or ""
@@ -361,6 +373,7 @@ def test_a_key_does_not_change_its_role_or_region() -> None:
     assert scene.admit(key, token, region="zone-B").reason == "NOT_ALLOWED"
 
 
+@pytest.mark.attack(14)
 def test_ids_are_never_given_out_again() -> None:
     scene = global_scene()
     first = scene.admit(SigningKey.generate()).assigned_id or ""
@@ -381,6 +394,7 @@ def test_a_validator_mints_only_what_it_will_accept() -> None:
         scene.tokens.create(role=Role.REGIONAL, region="zone-A", ttl_s=24 * 3600 + 1)
 
 
+@pytest.mark.attack(8)
 def test_a_flood_of_refusals_does_not_fill_the_log() -> None:
     scene, key = global_scene(), SigningKey.generate()
     request = scene.request(key, "x.y.z")

@@ -29,6 +29,7 @@ def test_a_new_key_is_private_and_stays_the_same(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["key.pem"]
 
 
+@pytest.mark.attack(63)
 def test_a_loose_umask_does_not_open_the_key(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -38,6 +39,7 @@ def test_a_loose_umask_does_not_open_the_key(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new" / "key.pem").stat().st_mode) == 0o600
 
 
+@pytest.mark.attack(63)
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key.pem"

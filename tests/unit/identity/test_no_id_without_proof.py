@@ -33,6 +33,7 @@ def tampered(item: Any, name: str, value: Any) -> Any:  # noqa: ANN401
     return replace(item, **{name: value})
 
 
+@pytest.mark.attack(6)
 @settings(max_examples=200)
 @given(name=st.sampled_from(CLAIM_FIELDS), value=POISON)
 def test_a_claim_changed_after_it_was_signed_admits_nobody(name: str, value: object) -> None:
@@ -70,6 +71,7 @@ def test_what_was_not_asked_for_is_not_given(name: str, value: object) -> None:
     assert scene.nib.controllers() == ()
 
 
+@pytest.mark.attack(6)
 @settings(max_examples=200)
 @given(
     name=st.sampled_from([f.name for f in fields(ChallengeResponse)]),
@@ -96,6 +98,7 @@ def test_a_changed_answer_admits_nobody(name: str, value: str) -> None:
     assert scene.nib.controllers() == ()
 
 
+@pytest.mark.attack(6)
 @settings(max_examples=100)
 @given(data=st.data())
 def test_a_thief_with_everything_but_the_key_gets_no_id(data: st.DataObject) -> None:
@@ -123,6 +126,7 @@ def test_a_thief_with_everything_but_the_key_gets_no_id(data: st.DataObject) -> 
     assert read_unverified(spare).claims.jti != read_unverified(token).claims.jti
 
 
+@pytest.mark.attack(3)
 @settings(max_examples=50, deadline=None)
 @given(steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=12))
 def test_in_any_order_a_token_admits_one_key(steps: list[tuple[int, int]]) -> None:

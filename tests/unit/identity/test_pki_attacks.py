@@ -148,6 +148,7 @@ def test_an_honest_certificate_of_the_region_is_accepted(
     )
 
 
+@pytest.mark.attack(9)
 @pytest.mark.parametrize("lie", REFUSED_BY_TLS)
 def test_tls_refuses(pki: Pki, stolen: Stolen, tmp_path: Path, lie: str) -> None:
     forged = forge(stolen, REFUSED_BY_TLS[lie])
@@ -156,6 +157,7 @@ def test_tls_refuses(pki: Pki, stolen: Stolen, tmp_path: Path, lie: str) -> None
     assert not openssl_accepts(pki, forged, tmp_path)
 
 
+@pytest.mark.attack(9)
 @pytest.mark.parametrize("lie", ACCEPTED_BY_TLS_ONLY)
 def test_what_tls_cannot_refuse_names_nobody(pki: Pki, stolen: Stolen, lie: str) -> None:
     forged = forge(stolen, ACCEPTED_BY_TLS_ONLY[lie])
@@ -165,6 +167,7 @@ def test_what_tls_cannot_refuse_names_nobody(pki: Pki, stolen: Stolen, lie: str)
     assert caught.value.reason is Refusal.IDENTITY_MISMATCH
 
 
+@pytest.mark.attack(9)
 def test_an_authority_below_the_regional_one_is_refused(
     pki: Pki, stolen: Stolen, tmp_path: Path
 ) -> None:
@@ -174,6 +177,7 @@ def test_an_authority_below_the_regional_one_is_refused(
     assert not openssl_accepts(pki, forged, tmp_path)
 
 
+@pytest.mark.attack(9)
 def test_a_leaf_cannot_issue(pki: Pki, stolen: Stolen) -> None:
     forged = forge(forge(stolen, Wish()), Wish())
     assert tries(pki, forged) == (False, False)
@@ -185,6 +189,7 @@ def test_the_authoritys_own_certificate_is_no_controllers(pki: Pki, stolen: Stol
         peer_identity(der(stolen))
 
 
+@pytest.mark.attack(9)
 def test_the_global_controllers_name_within_the_region_stays_local(
     pki: Pki, stolen: Stolen
 ) -> None:

@@ -78,6 +78,7 @@ def test_all_tiers_reach_one_another_and_see_who_is_there(pki: Pki) -> None:
             assert seen == server.tls.certificate_sha256
 
 
+@pytest.mark.attack(22)
 def test_without_a_certificate_only_the_join_listener_answers(pki: Pki) -> None:
     joiner = client_context(None, pki.roots_pem)
     refused = shake_hands(pki.gc.tls.server_context(requires_client=True), joiner, GC_DNS)
@@ -97,6 +98,7 @@ def test_another_systems_root_is_trusted_by_nobody(pki: Pki, tmp_path: Path) -> 
     assert shake_hands(server, pki.rc.tls.client_context(), GC_DNS).is_connected
 
 
+@pytest.mark.attack(28)
 def test_a_server_by_another_name_is_refused(pki: Pki) -> None:
     client = pki.lc.tls.client_context()
     listener = pki.rc.tls.server_context(requires_client=True)
@@ -105,6 +107,7 @@ def test_a_server_by_another_name_is_refused(pki: Pki) -> None:
         assert not shake_hands(listener, client, name).is_connected
 
 
+@pytest.mark.attack(28)
 @pytest.mark.parametrize(
     ("wish", "as_caller", "as_listener"),
     [

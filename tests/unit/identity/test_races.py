@@ -48,6 +48,7 @@ def runner(scene: Scene, token: str) -> Callable[[], ValidationResult]:
     return lambda: scene.admit(key, token)
 
 
+@pytest.mark.attack(3)
 def test_of_many_keys_racing_for_one_token_one_wins(nib: NIB) -> None:
     policy = replace(POLICY, regions=(replace(ZONE_A, regional_quota=100),))
     scene = global_scene(nib=nib, policy=policy)
@@ -59,6 +60,7 @@ def test_of_many_keys_racing_for_one_token_one_wins(nib: NIB) -> None:
     assert len(scene.events("CONTROLLER_VALIDATED")) == 1
 
 
+@pytest.mark.attack(15)
 def test_a_quota_is_exact_under_a_race(nib: NIB) -> None:
     policy = replace(POLICY, regions=(replace(ZONE_A, regional_quota=7),))
     scene = global_scene(nib=nib, policy=policy)
@@ -70,6 +72,7 @@ def test_a_quota_is_exact_under_a_race(nib: NIB) -> None:
     assert statuses.count(TokenStatus.SPENT) == 7
 
 
+@pytest.mark.attack(15)
 def test_quota_and_ceiling_are_exact_when_a_race_is_escalated(nib: NIB) -> None:
     scene = regional_scene(nib=nib)
     results = race([runner(scene, scene.token()) for _ in range(RACERS)])
@@ -78,6 +81,7 @@ def test_quota_and_ceiling_are_exact_when_a_race_is_escalated(nib: NIB) -> None:
     assert len(nib.controllers(role=Role.LOCAL)) == 4
 
 
+@pytest.mark.attack(3)
 def test_one_key_racing_itself_gets_one_id(nib: NIB) -> None:
     scene, key = global_scene(nib=nib), SigningKey.generate()
     token = scene.token()
@@ -86,6 +90,7 @@ def test_one_key_racing_itself_gets_one_id(nib: NIB) -> None:
     assert len(scene.events("CONTROLLER_VALIDATED")) == 1
 
 
+@pytest.mark.attack(14)
 def test_sequence_key_and_tokens_survive_a_restart(tmp_path: Path) -> None:
     path, key_path = tmp_path / "nib.db", tmp_path / "key" / "private.pem"
     scene = global_scene(nib=NIBStore(path), key=load_or_create_key(key_path))

@@ -75,6 +75,7 @@ def test_a_lost_answer_is_repeated_for_the_same_request() -> None:
     assert len(scene.events("CERTIFICATE_RENEWED")) == 1
 
 
+@pytest.mark.attack(11)
 def test_two_holders_of_one_key_are_both_locked_out() -> None:
     scene = global_scene()
     key, name = admitted(scene)
@@ -129,6 +130,7 @@ def test_after_the_grace_only_a_token_helps() -> None:
     assert (again.assigned_id, again.generation) == (name, 2)
 
 
+@pytest.mark.attack(12)
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
@@ -182,6 +184,7 @@ def named_addresses(chain_pem: str) -> list[str]:
     return [str(ip) for ip in extension.value.get_values_for_type(x509.IPAddress)]
 
 
+@pytest.mark.attack(11)
 @given(known=st.integers(1, 10_000), presented=st.integers(0, 10_000), is_same_key=st.booleans())
 def test_only_the_newest_generation_renews(known: int, presented: int, is_same_key: bool) -> None:
     verdict = judge_renewal(presented=presented, known=known, is_same_key=is_same_key)

@@ -53,6 +53,7 @@ def test_a_token_is_one_line_that_tells_its_holder_whom_to_believe() -> None:
     assert (ticket.validator.role, ticket.validator.region) == ("global", None)
 
 
+@pytest.mark.attack(63)
 def test_only_the_hash_of_its_number_is_kept() -> None:
     token, record = mint(
         KEY,
@@ -70,6 +71,7 @@ def test_only_the_hash_of_its_number_is_kept() -> None:
     assert record.expires_at == NOW + timedelta(minutes=15)
 
 
+@pytest.mark.attack(5)
 def test_a_token_is_for_its_validator_and_its_time() -> None:
     token = minted()
     assert why(token) is None
@@ -80,6 +82,7 @@ def test_a_token_is_for_its_validator_and_its_time() -> None:
     assert why(token, validator_id="global_cntl_2") is Refusal.INVALID_TOKEN
 
 
+@pytest.mark.attack(5)
 def test_other_things_that_we_sign_are_no_tokens() -> None:
     claims = read_unverified(minted()).claims
     as_message = sign_document(KEY, claims, typ="pdsno+jws")
@@ -106,6 +109,7 @@ def test_claims_of_another_form_are_refused(claims: object) -> None:
     assert why(text) is Refusal.INVALID_TOKEN
 
 
+@pytest.mark.attack(5)
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_no_changed_bit_of_a_token_passes(position: int, bit: int) -> None:
     parts = [bytearray(b64decode(part)) for part in minted().split(".")]
@@ -125,6 +129,7 @@ def test_any_text_is_refused_in_one_way(text: str) -> None:
         read_unverified(text)
 
 
+@pytest.mark.attack(5)
 def test_a_second_spelling_of_the_same_bytes_is_refused() -> None:
     head, payload, signature = minted().split(".")
     last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".index(signature[-1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -49,6 +50,8 @@ RARELY = st.integers(0, 7).map(lambda number: number == 7)
 KEYS = [SigningKey.generate() for _ in range(3)]
 CSRS = [make_request(new_key()) for _ in range(3)]
 MANY = replace(POLICY, regions=(replace(ZONE_A, regional_quota=3), ZONE_B))
+
+pytestmark = pytest.mark.attack(3, 6, 14)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def test_one_router_reported_by_two_regions_is_one_device(nib: NIB) -> None:
     assert found.ips == ("10.255.2.1", "10.99.0.2")
 
 
+@pytest.mark.attack(46)
 def test_one_address_in_two_regions_is_two_devices(nib: NIB) -> None:
     ip = "192.168.50.10"
     in_a = host("dev_a", 1, ips=(ip,), management_ip=ip)

@@ -57,6 +57,7 @@ def test_files_and_new_folders_are_for_the_owner_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.attack(63)
 @pytest.mark.parametrize(
     "place",
     [

@@ -33,6 +33,7 @@ def test_the_same_version_again_changes_nothing() -> None:
     assert accept(None, WHOLE) == POLICY
 
 
+@pytest.mark.attack(24)
 @pytest.mark.parametrize(("epoch", "version"), [(2, 4), (1, 99), (0, 0)])
 def test_an_older_one_is_refused(epoch: int, version: int) -> None:
     old = replace(POLICY, epoch=epoch, version=version)
@@ -55,6 +56,7 @@ def test_an_unsound_one_is_refused(policy: Policy) -> None:
     assert caught.value.reason is Refusal.INVALID_POLICY
 
 
+@pytest.mark.attack(24)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=20))
 def test_in_any_order_the_newest_remains(numbers: list[tuple[int, int]]) -> None:
     current: Policy | None = None

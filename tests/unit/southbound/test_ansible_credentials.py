@@ -178,6 +178,7 @@ def test_a_host_whose_name_does_not_resolve_is_passed_over_with_a_word(site: Pat
     ]
 
 
+@pytest.mark.attack(63)
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
@@ -202,6 +203,7 @@ def test_a_wrong_inventory_is_named_in_one_line_and_never_quoted(
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.attack(62)
 def test_programs_are_never_run(site: Path) -> None:
     mark = site / "ran"
     script = site / "inventory/dynamic"

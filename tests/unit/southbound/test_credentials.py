@@ -62,6 +62,7 @@ def test_an_empty_file_holds_no_credentials(tmp_path: Path) -> None:
     assert not load_credentials(written(tmp_path, "# none yet\n"))
 
 
+@pytest.mark.attack(63)
 def test_no_secret_shows_in_a_repr() -> None:
     found = parse_credentials(
         {
@@ -129,6 +130,7 @@ def test_a_wrong_entry_is_named_in_one_line(document: object, complaint: str) ->
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.attack(61)
 @pytest.mark.parametrize("text", ["snmp: [", "a: b: c", "\tx"])
 def test_what_is_no_yaml_is_refused_without_quoting_it(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, f"password: s3cret\n{text}")
@@ -143,6 +145,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_credentials(tmp_path / "nowhere.yml")
 
 
+@pytest.mark.attack(61)
 def test_a_repeated_key_is_refused_without_quoting_the_file(tmp_path: Path) -> None:
     path = tmp_path / "credentials.yml"
     path.write_text("ssh:\n  - {name: a, username: u, password: one, password: two}\n")

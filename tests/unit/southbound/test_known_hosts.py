@@ -34,6 +34,7 @@ def test_a_key_is_kept_at_the_first_contact_and_stays_known(tmp_path: Path) -> N
     assert KnownHosts(path).kinds("192.0.2.1") == ("ssh-ed25519",)
 
 
+@pytest.mark.attack(59)
 def test_a_changed_key_is_refused_with_both_keys_and_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     hosts = KnownHosts(path)

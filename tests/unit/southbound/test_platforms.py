@@ -170,6 +170,7 @@ def test_an_unknown_command_in_frr_tells_nothing_and_is_no_failure() -> None:
     assert answer.facts.interfaces == ()
 
 
+@pytest.mark.attack(49)
 def test_terminal_escapes_are_cut_out() -> None:
     version = "\x1b[0m\x1b]0;title\x07FRRouting 8.4.4 (\x1b[1mleaf1\x1b[0m) on Linux"
     facts = frr.parse(frr.PLATFORM.outputs({"show version": version}), "10.0.0.1", NOW)
