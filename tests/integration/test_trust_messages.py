@@ -88,7 +88,6 @@ def test_another_sender_under_the_own_key_is_refused(say: Say, site: Site) -> No
     assert (answer.status, answer.reason) == (401, "IDENTITY_MISMATCH")
 
 
-@pytest.mark.attack(17)
 def test_the_key_id_of_another_is_refused(say: Say, site: Site) -> None:
     answer = say(envelope(sealed(site.pki.rc), kid=site.pki.lc.key_id))
     assert (answer.status, answer.reason) == (401, "BAD_SIGNATURE")
@@ -96,7 +95,6 @@ def test_the_key_id_of_another_is_refused(say: Say, site: Site) -> None:
     assert (answer.status, answer.reason) == (401, "UNKNOWN_KEY")
 
 
-@pytest.mark.attack(17)
 def test_a_key_that_nobody_knows_is_refused(say: Say, site: Site) -> None:
     rc = site.pki.rc
     stranger = Member(
@@ -135,7 +133,6 @@ def changed(raw: bytes, part: str, change: Callable[[str], object]) -> bytes:
     return json.dumps(outer).encode()
 
 
-@pytest.mark.attack(18)
 def test_parts_of_two_messages_make_no_third(say: Say, site: Site) -> None:
     first, second = (json.loads(sealed(site.pki.rc, payload={"n": n})) for n in (1, 2))
     for part in ("payload", "protected", "signature"):
@@ -214,7 +211,6 @@ def test_without_a_journal_a_restart_would_forget(site: Site) -> None:
             assert post(live, raw).status == 200
 
 
-@pytest.mark.attack(19)
 def test_a_message_that_cannot_be_written_down_is_not_accepted(site: Site, tmp_path: Path) -> None:
     closed = NIBStore(tmp_path / "nib.db")
     journal = SeenJournal(closed)
@@ -340,7 +336,6 @@ def test_an_unknown_field_of_the_envelope_is_let_pass(say: Say, site: Site) -> N
     assert say(site.pki.rc.signer.sign(header, b"{}")).status == 200
 
 
-@pytest.mark.attack(21)
 @pytest.mark.parametrize(
     "headers",
     [

@@ -80,7 +80,6 @@ def test_a_local_controller_is_told_to_trust_region_and_globe() -> None:
     assert scene.decisions == []
 
 
-@pytest.mark.attack(3)
 def test_a_lost_answer_is_repeated_for_the_same_key_and_token() -> None:
     scene, key = global_scene(), SigningKey.generate()
     token = scene.token()
@@ -148,7 +147,6 @@ def test_who_lost_the_reservation_does_not_spend_the_token(has_spent: bool) -> N
     assert scene.admit(fast, token).is_approved
 
 
-@pytest.mark.attack(12)
 def test_a_key_revoked_between_challenge_and_proof_stays_out() -> None:
     scene, key = global_scene(), SigningKey.generate()
     assigned = scene.admit(key).assigned_id or ""
@@ -222,7 +220,6 @@ def test_a_malformed_request_is_refused_whatever_its_token(fields: dict[str, Any
         scene.validator.on_request(request, key_id=key.key_id)
 
 
-@pytest.mark.attack(5)
 def test_tokens_expire_are_revoked_and_belong_to_one_validator() -> None:
     scene, key = global_scene(), SigningKey.generate()
     old = scene.token(ttl_s=60)
@@ -300,7 +297,6 @@ def test_a_signature_over_the_bare_nonce_proves_nothing() -> None:
     assert scene.validator.on_response(response, key_id=key.key_id).reason == "BAD_SIGNATURE"
 
 
-@pytest.mark.attack(6)
 def test_another_key_cannot_answer_a_challenge() -> None:
     scene, key, thief = global_scene(), SigningKey.generate(), SigningKey.generate()
     request = scene.request(key, scene.token())
@@ -373,7 +369,6 @@ def test_a_key_does_not_change_its_role_or_region() -> None:
     assert scene.admit(key, token, region="zone-B").reason == "NOT_ALLOWED"
 
 
-@pytest.mark.attack(14)
 def test_ids_are_never_given_out_again() -> None:
     scene = global_scene()
     first = scene.admit(SigningKey.generate()).assigned_id or ""
@@ -394,7 +389,6 @@ def test_a_validator_mints_only_what_it_will_accept() -> None:
         scene.tokens.create(role=Role.REGIONAL, region="zone-A", ttl_s=24 * 3600 + 1)
 
 
-@pytest.mark.attack(8)
 def test_a_flood_of_refusals_does_not_fill_the_log() -> None:
     scene, key = global_scene(), SigningKey.generate()
     request = scene.request(key, "x.y.z")
