@@ -17,6 +17,7 @@ from pdsno.communication.mqtt_answers import (
     raise_failure,
 )
 from pdsno.communication.mqtt_gate import MessageGate
+from pdsno.communication.refused import OnRefused
 from pdsno.communication.subscriptions import Subscription
 from pdsno.communication.topics import check_filter, check_topic
 from pdsno.domain.errors import InputError, TransientError
@@ -149,6 +150,10 @@ class MessagingClient:
     def refused(self) -> Mapping[str, int]:
         """How many messages were refused, by reason (`Refusal` codes, and MALFORMED)."""
         return dict(self._gate.refused)
+
+    def on_refused(self, tell: OnRefused) -> None:
+        """Let somebody hear of each refused message, on the thread of the handlers."""
+        self._gate.on_refused = tell
 
     @property
     def counts(self) -> Mapping[str, int]:

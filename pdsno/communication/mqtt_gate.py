@@ -93,9 +93,12 @@ class MessageGate:
             reason=reason,
             error=str(error),
         )
+        detail = error.detail if isinstance(error, RefusedError) else str(error)
+        self._tell(incoming.topic, MQTT, reason, detail)
+
+    def _tell(self, source: str, message_type: str, reason: str, detail: str) -> None:
         if self.on_refused is not None:
-            detail = error.detail if isinstance(error, RefusedError) else str(error)
-            self.on_refused(incoming.topic, MQTT, reason, detail)
+            self.on_refused(source, message_type, reason, detail)
 
     def _handle(self, handler: Handler, message: Message) -> None:
         with structlog.contextvars.bound_contextvars(
@@ -108,6 +111,9 @@ class MessageGate:
             except PDSNOError as error:
                 self.failed += 1
                 log.warning("mqtt_handler_failed", topic=message.topic, error=str(error))
+                if isinstance(error, RefusedError) and not error.is_recorded:
+                    told = (message.message_type.value, error.reason.value, error.detail)
+                    self._tell(message.sender_id, *told)
             except Exception:
                 self.failed += 1
                 log.exception("mqtt_handler_crashed", topic=message.topic)

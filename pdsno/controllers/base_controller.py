@@ -219,6 +219,8 @@ class BaseController(ABC):
             broker_id=broker.controller_id if broker else None,
             broker_region=broker.region if broker else None,
         )
+        if self.options.key is not None:
+            client.on_refused(self._refused.note)
         client.set_will(
             topics.status(self.controller_id),
             lambda: jsonable(self._status("offline")),

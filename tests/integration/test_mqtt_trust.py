@@ -9,8 +9,8 @@ import pytest
 from pdsno.communication import topics
 from pdsno.communication.broker import Mosquitto, MosquittoSettings
 from pdsno.communication.subscriptions import Subscription
-from pdsno.domain.errors import OperationError, Refusal
-from pdsno.domain.messages import MessageType
+from pdsno.domain.errors import OperationError, Refusal, RefusedError
+from pdsno.domain.messages import Message, MessageType
 from pdsno.signing import SigningKey
 from tests.integration.ears import Ears, NewClient
 from tests.integration.waiting import holds_for, wait_until
@@ -56,6 +56,25 @@ def test_garbage_is_refused_and_counted(
     new_client("lc").publish("pdsno/events/system", EVENT, {"n": 2})
     wait_until(lambda: ears.numbers == [2])
     assert receiver.refused == {"MALFORMED": 1, "UNSIGNED": 1}
+
+
+def test_somebody_hears_of_what_is_refused_by_the_checks_and_by_a_handler(
+    new_client: NewClient, broker_settings: MosquittoSettings
+) -> None:
+    receiver, told = new_client("rc"), list[tuple[str, ...]]()
+
+    def refuse(_message: Message) -> None:
+        raise RefusedError(Refusal.WRONG_REGION, "not ours")
+
+    receiver.on_refused(lambda *words: told.append(words))
+    receiver.subscribe("pdsno/#", refuse)
+    publish_raw(broker_settings, "pdsno/events/system", b'{"n": 1}')
+    new_client("lc").publish("pdsno/events/system", EVENT, {"n": 2})
+    wait_until(lambda: len(told) == 2)
+    assert told == [
+        ("pdsno/events/system", "MQTT", "UNSIGNED", "not a signed message"),
+        ("lc", "SYSTEM_EVENT", "WRONG_REGION", "not ours"),
+    ]
 
 
 @pytest.mark.attack(19)
@@ -113,7 +132,7 @@ def test_the_will_of_a_killed_controller_is_published_signed(
 import time
 from pdsno.communication import topics
 from pdsno.communication.mqtt_client import ControllerMQTTClient
-from pdsno.domain.messages import MessageType
+from pdsno.domain.messages import Message, MessageType
 client = ControllerMQTTClient("victim", "127.0.0.1", {broker_settings.port})
 client.set_will(topics.status("victim"), lambda: {{"state": "offline"}}, delay_s=0)
 client.connect()
