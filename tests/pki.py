@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pdsno.domain.entities import ControllerRecord
 from pdsno.domain.identifiers import Role
 from pdsno.identity.pki.authority import Authority, Lifetimes
 from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
@@ -63,6 +64,18 @@ class Pki:
     @property
     def root_sha256(self) -> str:
         return self.global_authority.root_sha256
+
+
+def record_of(member: Member) -> ControllerRecord:
+    """Return what a NIB knows of a member."""
+    return ControllerRecord(
+        controller_id=member.controller_id,
+        role=member.role,
+        region=member.region,
+        public_key=member.signer.public_key,
+        key_id=member.key_id,
+        validated_at=datetime.now(UTC),
+    )
 
 
 def make_member(

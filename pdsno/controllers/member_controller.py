@@ -27,6 +27,7 @@ from pdsno.domain.messages import (
     SystemEvent,
     TrustedKey,
     ValidationResult,
+    heard_event,
 )
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import NIBTransaction
@@ -322,16 +323,7 @@ class MemberController(BaseController):
             return
         event = read(message, SystemEvent)
         with self.nib_store.transaction() as tx:
-            tx.append_event(
-                NewEvent(
-                    event_type=event.event_type,
-                    subject=event.subject,
-                    actor=message.sender_id,
-                    at=event.at,
-                    region=self.region,
-                    data=event.data,
-                )
-            )
+            tx.append_event(heard_event(event, actor=message.sender_id, region=self.region))
 
     # --- life --------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """What the global controller keeps of the local ones that regional controllers tell of."""
 
 from pdsno.controllers.withdrawing import put_into_policy, put_status, status_told_by
-from pdsno.domain.entities import ControllerRecord, ControllerStatus, NewEvent
+from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role
-from pdsno.domain.messages import SystemEvent
+from pdsno.domain.messages import SystemEvent, heard_event
 from pdsno.domain.ports import NIBTransaction
 from pdsno.signing import key_id_of
 
@@ -27,16 +27,7 @@ def keep_event(
     elif status is not None and event.subject != sender.controller_id:
         _keep_status(tx, sender, event, status, actor=actor)
         return
-    tx.append_event(
-        NewEvent(
-            event_type=event.event_type,
-            subject=event.subject,
-            actor=sender.controller_id,
-            at=event.at,
-            region=sender.region,
-            data=event.data,
-        )
-    )
+    tx.append_event(heard_event(event, actor=sender.controller_id, region=sender.region))
 
 
 def _keep_status(

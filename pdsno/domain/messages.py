@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from pdsno.domain.broker_rights import BrokerRights
 from pdsno.domain.coverage import Coverage
-from pdsno.domain.entities import Device, Endpoint
+from pdsno.domain.entities import Device, Endpoint, NewEvent
 from pdsno.domain.peers import Channel
 from pdsno.domain.policy import Policy, RegionPolicy
 
@@ -249,6 +249,18 @@ class SystemEvent:
     subject: str
     at: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def heard_event(event: SystemEvent, *, actor: str, region: str | None) -> NewEvent:
+    """Return what goes into our log of an event that another controller announced."""
+    return NewEvent(
+        event_type=event.event_type,
+        subject=event.subject,
+        actor=actor,
+        at=event.at,
+        region=region,
+        data=event.data,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,9 +1,7 @@
 """Every NIB backend behaves the same: transactions, devices, filters, pages, links."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
@@ -16,28 +14,13 @@ from pdsno.domain.errors import (
 from pdsno.domain.ports import NIB, DeviceFilter, NIBTransaction
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import (
-    STORES,
     T0,
-    Store,
     device,
     event,
     link,
-    name_of,
     put,
     router,
 )
-
-
-@pytest.fixture(params=STORES, ids=name_of)
-def store(request: pytest.FixtureRequest) -> Store:
-    assert isinstance(request.param, Store)
-    return request.param
-
-
-@pytest.fixture
-def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
-    with store.open(tmp_path) as opened:
-        yield opened
 
 
 def ids(nib: NIBStore, where: DeviceFilter) -> list[str]:

@@ -1,6 +1,5 @@
 """Every NIB backend behaves the same: endpoints, their sightings and their retention."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from pdsno.nib import NIBStore
 from tests.contract.nib_suite import (
     PORT,
     STORED,
-    STORES,
     T0,
     Store,
     device,
@@ -27,18 +25,6 @@ from tests.contract.nib_suite import (
 )
 
 LONG_AGO = T0 - timedelta(days=365)
-
-
-@pytest.fixture(params=STORES, ids=name_of)
-def store(request: pytest.FixtureRequest) -> Store:
-    assert isinstance(request.param, Store)
-    return request.param
-
-
-@pytest.fixture
-def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
-    with store.open(tmp_path) as opened:
-        yield opened
 
 
 def keep(nib: NIBStore, *endpoints: Endpoint) -> None:

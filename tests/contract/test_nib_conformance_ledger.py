@@ -1,6 +1,5 @@
 """Every NIB backend behaves the same: the ledger of cycles, and what came of each address."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,6 @@ from pdsno.domain.observations import (
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import (
     STORED,
-    STORES,
     T0,
     Store,
     cycle,
@@ -29,18 +27,6 @@ from tests.contract.nib_suite import (
     later,
     name_of,
 )
-
-
-@pytest.fixture(params=STORES, ids=name_of)
-def store(request: pytest.FixtureRequest) -> Store:
-    assert isinstance(request.param, Store)
-    return request.param
-
-
-@pytest.fixture
-def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
-    with store.open(tmp_path) as opened:
-        yield opened
 
 
 def outcome(address: str, namespace: str = "zone-A") -> AddressOutcome:

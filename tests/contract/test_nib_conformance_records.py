@@ -1,6 +1,6 @@
 """Every NIB backend behaves the same: controllers, events, claims, streams, tokens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from pdsno.nib import NIBStore
 from pdsno.nib.check import faults
 from tests.contract.nib_suite import (
     STORED,
-    STORES,
     T0,
     Store,
     controller,
@@ -28,18 +27,6 @@ from tests.contract.nib_suite import (
     router,
     token,
 )
-
-
-@pytest.fixture(params=STORES, ids=name_of)
-def store(request: pytest.FixtureRequest) -> Store:
-    assert isinstance(request.param, Store)
-    return request.param
-
-
-@pytest.fixture
-def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
-    with store.open(tmp_path) as opened:
-        yield opened
 
 
 def fail(nib: NIBStore, change: Callable[[NIBTransaction], object]) -> None:

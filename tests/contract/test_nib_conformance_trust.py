@@ -1,7 +1,7 @@
 """Every NIB backend behaves the same: new streams, messages good once, operators' API tokens."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from pdsno.domain.ports import NIBTransaction, SeenMessage
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import (
     STORED,
-    STORES,
     T0,
     Store,
     api_token,
@@ -22,19 +21,6 @@ from tests.contract.nib_suite import (
     later,
     name_of,
 )
-
-
-@pytest.fixture(params=STORES, ids=name_of)
-def store(request: pytest.FixtureRequest) -> Store:
-    assert isinstance(request.param, Store)
-    return request.param
-
-
-@pytest.fixture
-def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
-    with store.open(tmp_path) as opened:
-        yield opened
-
 
 stored = pytest.mark.parametrize("store", STORED, ids=name_of)
 

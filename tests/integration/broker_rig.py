@@ -20,11 +20,11 @@ from paho.mqtt.properties import Properties
 
 from pdsno.communication.broker import BrokerTls, Mosquitto, MosquittoSettings
 from pdsno.domain.broker_rights import BrokerRights, rights_of
-from pdsno.domain.entities import ControllerRecord, ControllerStatus
+from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.errors import OperationError
 from pdsno.domain.identifiers import Role
 from tests.integration.waiting import wait_until
-from tests.pki import Member, Pki, make_member, make_pki
+from tests.pki import Member, Pki, make_member, make_pki, record_of
 
 OK = "Success"
 ALONE = "No matching subscribers"
@@ -46,17 +46,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def record_of(member: Member) -> ControllerRecord:
-    return ControllerRecord(
-        controller_id=member.controller_id,
-        role=member.role,
-        region=member.region,
-        public_key=member.signer.public_key,
-        key_id=member.key_id,
-        validated_at=datetime.now(UTC),
-    )
 
 
 @dataclass

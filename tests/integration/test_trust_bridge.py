@@ -21,12 +21,11 @@ from tests.integration.broker_rig import (
     REFUSED,
     Rig,
     free_port,
-    record_of,
     running_rig,
     settings_for,
 )
 from tests.integration.waiting import holds_for, wait_until
-from tests.pki import Member, make_member
+from tests.pki import Member, make_member, record_of
 
 RC, LC = "regional_cntl_zone-A_1", "local_cntl_zone-A_1"
 TAKEN = (OK, ALONE)

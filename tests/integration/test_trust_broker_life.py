@@ -12,17 +12,9 @@ import pytest
 from pdsno.communication.broker_settings import ACL, DATABASE
 from pdsno.domain import topics
 from pdsno.domain.broker_rights import rights_of
-from tests.integration.broker_rig import (
-    ALONE,
-    OK,
-    REFUSED,
-    Rig,
-    record_of,
-    running_rig,
-    served_serial,
-)
+from tests.integration.broker_rig import ALONE, OK, REFUSED, Rig, running_rig, served_serial
 from tests.integration.waiting import holds_for, wait_until
-from tests.pki import make_pki
+from tests.pki import make_pki, record_of
 
 LC, LC2 = "local_cntl_zone-A_1", "local_cntl_zone-A_2"
 OWN = topics.status(LC)

@@ -20,11 +20,11 @@ from pdsno.domain.peers import PeerIdentity
 from pdsno.identity.directory import NIBVerifier
 from pdsno.identity.pki.authority import Authority
 from pdsno.nib import NIBStore
-from tests.integration.broker_rig import Rig, record_of, running_rig
+from tests.integration.broker_rig import Rig, running_rig
 from tests.integration.ears import Ears
 from tests.integration.trust_rig import raised
 from tests.integration.waiting import holds_for, wait_until
-from tests.pki import Member, make_pki
+from tests.pki import Member, make_pki, record_of
 
 EVENT, REPORT = MessageType.SYSTEM_EVENT, MessageType.DISCOVERY_REPORT
 LC, RC = "local_cntl_zone-A_1", "regional_cntl_zone-A_1"

@@ -16,28 +16,17 @@ from pdsno.communication.codec import Draft, seal
 from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.rest_protocol import ConnectionLimits
 from pdsno.communication.rest_server import ControllerRESTServer
-from pdsno.domain.entities import ControllerRecord, ControllerStatus
+from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.messages import Message, MessageType, Reply
 from pdsno.domain.peers import server_name
 from pdsno.identity.directory import NIBVerifier
 from pdsno.identity.pki.vault import TlsIdentity
 from pdsno.nib import NIBStore
-from tests.pki import Member, Pki, make_pki
+from tests.pki import Member, Pki, make_pki, record_of
 
 REQUEST, STATUS = MessageType.DISCOVERY_REQUEST, MessageType.STATUS
 GC_NAME = server_name("global_cntl_1", None)
 PATH = f"/messages/{REQUEST.lower()}"
-
-
-def record_of(member: Member) -> ControllerRecord:
-    return ControllerRecord(
-        controller_id=member.controller_id,
-        role=member.role,
-        region=member.region,
-        public_key=member.signer.public_key,
-        key_id=member.key_id,
-        validated_at=datetime.now(UTC),
-    )
 
 
 @dataclass
