@@ -11,8 +11,12 @@ from hypothesis import settings
 TESTS = Path(__file__).resolve().parent
 MARKED_FOLDERS = ("lab", "integration", "bench")
 
-# A loaded machine is slow, not wrong: no deadline per example. The seed is pytest-randomly's.
-settings.register_profile("pdsno", deadline=None, database=None, print_blob=True)
+# A loaded machine is slow, not wrong: no deadline per example. The same examples in every run, so
+# that what failed fails again; `--hypothesis-profile=explore` looks for others.
+settings.register_profile("pdsno", deadline=None, database=None, derandomize=True)
+settings.register_profile(
+    "explore", deadline=None, database=None, print_blob=True, max_examples=1000
+)
 settings.load_profile("pdsno")
 
 

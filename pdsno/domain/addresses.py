@@ -127,14 +127,26 @@ def fill_vrfs(facts: Iterable[Facts], known: Iterable[Device]) -> list[Facts]:
     for device in known:
         for ip in asked.intersection(device.ips):
             holders[ip].append(device)
-    at_address: dict[str, list[TellsInterfaces]] = defaultdict(list)
-    for ip, devices in holders.items():
-        if len(devices) == 1 and ip in base_ips(devices[0]):
-            at_address[ip].append(devices[0])
+    before = {
+        ip: devices[0]
+        for ip, devices in holders.items()
+        if len(devices) == 1 and ip in base_ips(devices[0])
+    }
+    at_address: dict[str, list[Facts]] = defaultdict(list)
     for item in items:
         at_address[item.address].append(item)
-    vrfs = {address: vrfs_told(tellers) for address, tellers in at_address.items()}
+    vrfs = {ip: _vrfs_at(before.get(ip), tellers) for ip, tellers in at_address.items()}
     return [_filled(item, vrfs[item.address]) for item in items]
+
+
+def _vrfs_at(before: Device | None, now: Iterable[Facts]) -> Mapping[str, frozenset[str]]:
+    """Return the VRFs that a device told, now or before; what answered was in its own space."""
+    told = dict(vrfs_told(now))
+    if before is not None:
+        answered = base_ips(before)
+        for ip, vrfs in vrfs_told([before]).items():
+            told[ip] = told.get(ip, frozenset()) | (_ONLY_DEFAULT if ip in answered else vrfs)
+    return told
 
 
 def _filled(facts: Facts, vrfs: Mapping[str, frozenset[str]]) -> Facts:

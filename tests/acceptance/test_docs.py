@@ -113,18 +113,26 @@ def run_block(
 ) -> str:
     """Run a block as a person does, line after line; any failure is one."""
     inside = ["ip", "netns", "exec", site.here.name] if site else []
-    done = subprocess.run(
-        [*inside, "bash", "-euo", "pipefail", "-m", "-c", text],
-        cwd=clone,
-        env=shell_environment(clone, env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    try:
+        done = subprocess.run(
+            [*inside, "bash", "-euo", "pipefail", "-m", "-c", text],
+            cwd=clone,
+            env=shell_environment(clone, env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        pytest.fail(f"{text}\n{error}\n{error.stdout!r}\n{_logs(clone)}", pytrace=False)
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}\n{_logs(clone)}"
     return done.stdout
+
+
+def _logs(clone: Path) -> str:
+    """Return what the programs that a block left in the background said last."""
+    return "\n".join(f"{log}:\n{log.read_text()[-3000:]}" for log in clone.rglob("*.log"))
 
 
 @pytest.mark.parametrize("page", RUN)

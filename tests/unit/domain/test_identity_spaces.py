@@ -109,6 +109,17 @@ def test_a_router_with_each_interface_in_a_vrf_is_one_at_both_its_addresses() ->
     assert len(observe(facts("10.0.0.1", *ports), facts("10.0.1.1", *ports))) == 1
 
 
+def test_an_address_that_answers_stays_one_s_own_though_its_interface_is_in_a_vrf() -> None:
+    findings = (
+        facts("10.0.0.1", inside("red", "e1", None)),
+        facts("10.0.0.2", interface("e1", None, "10.0.0.1")),
+    )
+    site = Site(covered=["10.0.0.0/8"])
+    for _ in range(3):
+        site.cycle(*findings)
+        assert len(site.devices) == 1
+
+
 def test_addresses_are_told_with_their_namespace() -> None:
     told = provider(1)
     assert facts_ips(told) == {"10.9.0.1"}
