@@ -8,6 +8,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
+# Tests wait more than they work: two at a time, whole files each. ARGS="-n 0" is one at a time.
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
 BIN := .venv/bin
 INSTALL := tools/install.sh
 
@@ -34,11 +36,11 @@ test: ## install what is missing, check and run all tests (root)
 	@$(call as_root,make test); \
 	$(INSTALL) apt tools/apt-packages.txt; \
 	$(MAKE) check; \
-	exec "$${run[@]}" $(BIN)/python -m pytest -q $(ARGS)
+	exec "$${run[@]}" $(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 test-fast: dev ## unit and contract tests only: no root, no daemons, under a minute
 	@echo "make: test-fast leaves out the tests marked lab (root) and integration (daemons); make test runs all" >&2
-	@$(BIN)/python -m pytest -q $(wildcard tests/unit tests/contract) -m "not lab and not integration and not bench" $(ARGS)
+	@$(BIN)/python -m pytest -q $(wildcard tests/unit tests/contract) $(WORKERS) -m "not lab and not integration and not bench" $(ARGS)
 
 check: dev ## lint, format, types, import contracts, sizes
 	@$(BIN)/ruff check --quiet .

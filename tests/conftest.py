@@ -1,7 +1,7 @@
 """What every test stands on: markers by folder, root checked once, no state left in the process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,22 +10,49 @@ from hypothesis import settings
 
 TESTS = Path(__file__).resolve().parent
 MARKED_FOLDERS = ("lab", "integration", "bench")
+LAB_FILES = ("lab/", "acceptance/test_demo", "acceptance/test_docs")
+LONGEST_FIRST = (
+    "acceptance/test_no_loss",
+    *LAB_FILES,
+    "integration/test_trust_renewal",
+    "integration/test_network_simulation",
+    "acceptance/",
+    "integration/",
+    "contract/",
+)
 
 # A loaded machine is slow, not wrong: no deadline per example. The same examples in every run, so
 # that what failed fails again; `--hypothesis-profile=explore` looks for others.
-settings.register_profile("pdsno", deadline=None, database=None, derandomize=True)
+settings.register_profile("pdsno", deadline=None, database=None, derandomize=True, max_examples=40)
 settings.register_profile(
     "explore", deadline=None, database=None, print_blob=True, max_examples=1000
 )
 settings.load_profile("pdsno")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the marker of its folder, so that none can be forgotten."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test the marker of its folder, so that none can be forgotten.
+
+    Of several workers each takes whole files, the longest first; labs share names and addresses.
+    """
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(getattr(pytest.mark, folder))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _group(item: pytest.Item) -> str:
+    file = item.path.relative_to(TESTS).as_posix()
+    return "lab" if file.startswith(LAB_FILES) else file
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.path.relative_to(TESTS).as_posix()
+    return next((n for n, start in enumerate(LONGEST_FIRST) if file.startswith(start)), 99)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -36,6 +63,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             "`make test-fast` runs the tests that need none",
             pytrace=False,
         )
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print figures at the end of the run: they are part of the result, passed or not."""
+    told: list[tuple[str, object]] = request.node.user_properties
+    return lambda text: told.append(("figures", text))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests told, from whichever worker."""
+    reports = [r for found in terminalreporter.stats.values() for r in found]
+    texts = [
+        str(text)
+        for report in reports
+        if getattr(report, "when", None) == "teardown" or getattr(report, "failed", False)
+        for name, text in getattr(report, "user_properties", ())
+        if name == "figures"
+    ]
+    if texts:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(dict.fromkeys(texts)))
 
 
 @pytest.fixture(autouse=True)

@@ -162,11 +162,15 @@ install_project() {
     printf '%s\n' "$sum" >"$VENV/.installed-project"
 }
 
+# Each start would compile all of it again where Python may not write beside the sources.
+compile_project() { "$VENV/bin/python" -m compileall -q pdsno || say "pdsno is not compiled: slow starts"; }
+
 install_venv() {
     check_python
     make_venv
     install_locked runtime
     install_project
+    compile_project
 }
 
 needs='installing Debian packages' python_version=

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
-from pdsno.controllers.local_controller import LocalController
 from pdsno.controllers.member_controller import MemberController
 from pdsno.controllers.regional_controller import RegionalController
 from pdsno.domain.entities import ControllerStatus
@@ -27,6 +26,28 @@ _MOST_SUBNETS = 256
 _MOST_CHARACTERS = 200
 
 
+class _Prober(Protocol):
+    """A controller that can be told to probe, and not to: one of the three tiers."""
+
+    @property
+    def probing(self) -> Mapping[str, object]:
+        """Whether probes may be sent, and by whose word not."""
+
+    def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...] | None:
+        """Have a cycle run soon; returns who was asked, None for itself."""
+
+    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
+        """Send no more probes; returns which regions."""
+
+    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
+        """Lift the pause; returns of which regions."""
+
+
+def _may_probe(controller: object) -> TypeGuard[_Prober]:
+    # By role: a global controller must not load what a local one probes with.
+    return isinstance(controller, BaseController) and controller.role is not Role.BROKER
+
+
 def admin_calls(
     controller: BaseController,
     *,
@@ -38,6 +59,7 @@ def admin_calls(
     `api_roots` gives the roots (PEM) by which its API's certificate is verified, if it is ours;
     `api_url` where the API is served, empty while it is not.
     """
+    by = _operator_at(controller)
     calls: dict[str, AdminCall] = {
         "GET /status": lambda _: {**_status(controller), "api": api_url() or None},
         "GET /policy": lambda _: controller.nib_store.policy(),
@@ -51,29 +73,24 @@ def admin_calls(
             str(body.get("jti_sha256", ""))
         )
     if isinstance(controller, GlobalController):
-        calls["POST /policy"] = lambda body: controller.apply_policy(
-            policy_from(body), by=_operator(controller)
-        )
-    if isinstance(controller, GlobalController | RegionalController | LocalController):
+        calls["POST /policy"] = lambda body: controller.apply_policy(policy_from(body), by=by())
+    prober: object = controller
+    if _may_probe(prober):
         calls["POST /discover"] = lambda body: {
-            "asked": controller.request_discovery(_discovery(controller, body))
+            "asked": prober.request_discovery(replace(_discovery(body), requested_by=by()))
         }
         calls["POST /pause"] = lambda body: {
-            "paused": controller.pause(
-                by=_operator(controller), reason=_text(body, "reason"), region=_region(body)
-            )
+            "paused": prober.pause(by=by(), reason=_text(body, "reason"), region=_region(body))
         }
         calls["POST /resume"] = lambda body: {
-            "resumed": controller.resume(by=_operator(controller), region=_region(body))
+            "resumed": prober.resume(by=by(), region=_region(body))
         }
-    return calls | api_token_calls(
-        controller.nib_store, by=lambda: _operator(controller), roots_pem=api_roots
-    )
+    return calls | api_token_calls(controller.nib_store, by=by, roots_pem=api_roots)
 
 
-def _operator(controller: BaseController) -> str:
-    """Return who asks, for the record: the kernel's word on the user, and where."""
-    return f"{caller() or 'an operator'} at {controller.controller_id}"
+def _operator_at(controller: BaseController) -> Callable[[], str]:
+    """Return who tells who asks, for the record: the kernel's word on the user, and where."""
+    return lambda: f"{caller() or 'an operator'} at {controller.controller_id}"
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -92,9 +109,8 @@ def _region(body: Mapping[str, Any]) -> str | None:
 
 
 def _status(controller: BaseController) -> Mapping[str, object]:
-    probing: Mapping[str, object] = {}
-    if isinstance(controller, GlobalController | RegionalController | LocalController):
-        probing = controller.probing
+    prober: object = controller
+    probing: Mapping[str, object] = prober.probing if _may_probe(prober) else {}
     certificate = controller.options.tls
     return {
         "controller_id": controller.controller_id,
@@ -131,7 +147,7 @@ def _withdraw(
         msg = "status must be revoked, blocked or active"
         raise InputError(msg) from error
     name = _text(body, "controller_id")
-    is_new = controller.withdraw(name, wanted, by=_operator(controller))
+    is_new = controller.withdraw(name, wanted, by=_operator_at(controller)())
     return {"controller_id": name, "status": wanted, "is_new": is_new}
 
 
@@ -157,7 +173,7 @@ def _mint(
 _REQUEST = TypeAdapter(DiscoveryRequest)
 
 
-def _discovery(controller: BaseController, body: Mapping[str, Any]) -> DiscoveryRequest:
+def _discovery(body: Mapping[str, Any]) -> DiscoveryRequest:
     try:
         request = _REQUEST.validate_python(jsonable(body))
     except ValidationError as error:
@@ -168,4 +184,4 @@ def _discovery(controller: BaseController, body: Mapping[str, Any]) -> Discovery
         raise InputError(msg)
     for subnet in request.subnets:
         check_subnet(subnet)
-    return replace(request, requested_by=_operator(controller))
+    return request

@@ -7,7 +7,6 @@ controller's real cycle, with the look at the network made up (`no_loss_node.py`
 import os
 import random
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -33,17 +32,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 Tell = Callable[[str], None]
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Print, whatever pytest captures: the figures are part of the result."""
-
-    def write(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{text}\n")
-
-    return write
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ class Soak:
 
 @pytest.mark.timeout(420)
 def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
 ) -> None:
     with capture_logs() as logs, brokered_site(tmp_path, lifetimes=SHORT) as site:
         monkeypatch.setattr("pdsno.controllers.local_controller.observe", site.tiers.observe)
@@ -181,7 +181,7 @@ def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(
                 thread.join(60)
         del soak.calls["look"]
         troubles = [entry for entry in logs[first:] if entry["event"] in TROUBLE]
-        _tell(soak, troubles)
+        tell(_figures(soak, troubles))
         assert soak.failures == []
         assert troubles == []
         assert all(count > 0 for count in soak.calls.values())
@@ -195,15 +195,13 @@ def test_for_three_minutes_certificates_come_and_go_and_no_call_fails(
         assert record.generation > 8
 
 
-def _tell(soak: Soak, troubles: list[MutableMapping[str, Any]]) -> None:
+def _figures(soak: Soak, troubles: list[MutableMapping[str, Any]]) -> str:
     calls = ", ".join(f"{count} of {name}" for name, count in sorted(soak.calls.items()))
     certificates = ", ".join(f"{name}: {len(s)}" for name, s in sorted(soak.seen.items()))
-    print(  # noqa: T201 - the figures
+    return (
         f"{soak.calls.total()} calls in {SOAK_S} s: {calls}; failed: {len(soak.failures)}; "
-        f"certificates: {certificates}; troubles in the log: {len(troubles)}"
+        f"certificates: {certificates}; troubles in the log: {troubles[:20]}"
     )
-    for entry in troubles[:20]:
-        print(entry)  # noqa: T201 - the figures
 
 
 # --- being away ----------------------------------------------------------------------------------
