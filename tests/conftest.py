@@ -30,17 +30,20 @@ settings.register_profile(
 settings.load_profile("pdsno")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Give each test the marker of its folder, so that none can be forgotten.
 
-    Of several workers each takes whole files, the longest first; labs share names and addresses.
+    Of several workers each takes whole files; those that run labs share names and addresses.
     """
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in MARKED_FOLDERS:
-            item.add_marker(getattr(pytest.mark, folder))
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder in MARKED_FOLDERS:
+        item.add_marker(getattr(pytest.mark, folder))
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, lest one worker end alone; else the order stays random."""
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
 
