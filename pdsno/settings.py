@@ -23,6 +23,7 @@ from pydantic import (
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role, check_controller_id, check_region
 from pdsno.domain.policy import check_subnet
+from pdsno.nib.place import MEMORY, check_place, file_of, has_password, is_postgres
 from pdsno.strict_yaml import StrictYamlError, load_strict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -127,6 +128,42 @@ class ApiSettings(_Strict):
         return self
 
 
+class NibSettings(_Strict):
+    """Where the NIB is kept, if not in `state_dir`: a path, or a database on PostgreSQL.
+
+    `password_file` holds the database's password alone. Without it libpq's own ways hold:
+    PGPASSFILE, ~/.pgpass, the peer's user on a Unix socket, a client certificate.
+    """
+
+    url: str
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NibSettings":
+        try:
+            check_place(self.url)
+            if has_password(self.url):
+                raise ValueError(
+                    "the URL holds a password, which logs and lists of processes may show: leave "
+                    "it out and name a file with `password_file`"
+                )
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        if self.url in MEMORY:
+            raise ValueError("a controller forgets nothing: its NIB cannot be kept in memory")
+        if self.password_file is not None and not is_postgres(self.url):
+            raise ValueError("`password_file` is for a URL of PostgreSQL: leave it out")
+        return self
+
+    def below(self, base: Path) -> "NibSettings":
+        """Return it with relative paths taken from a folder."""
+        url = self.url
+        if not is_postgres(url):
+            url = str(base / file_of(url))
+        file = self.password_file
+        return NibSettings(url=url, password_file=None if file is None else base / file)
+
+
 class NodeSettings(_Strict):
     """One controller process. Relative paths are relative to the settings file."""
 
@@ -144,6 +181,7 @@ class NodeSettings(_Strict):
     join_token_file: Path | None = None
     subnets: tuple[str, ...] = ()
     credentials_file: Path | None = None
+    nib: NibSettings | None = None
     api: ApiSettings | None = ApiSettings()
 
     @property
@@ -312,6 +350,8 @@ def load_settings(path: Path) -> NodeSettings:
             if (value := getattr(settings.api, name)) is not None
         }
         paths["api"] = settings.api.model_copy(update=files)
+    if settings.nib is not None:
+        paths["nib"] = settings.nib.below(base)
     return settings.model_copy(update=paths)
 
 

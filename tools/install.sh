@@ -15,7 +15,7 @@ readonly PYTHON=${PYTHON:-python3}
 readonly POLICY=/usr/sbin/policy-rc.d
 declare -rA SERVICES=(
     [frr]=frr.service [lldpd]=lldpd.service [mosquitto]=mosquitto.service
-    [openssh-server]=ssh.service [snmpd]=snmpd.service
+    [openssh-server]=ssh.service [postgresql]=postgresql.service [snmpd]=snmpd.service
 )
 readonly POLICY_MARK='# written by the PDSNO installer; safe to delete'
 

@@ -56,7 +56,9 @@ class Instant(TypeDecorator[datetime]):
         value: datetime | str | None,
         dialect: Dialect,  # noqa: ARG002 - the signature is SQLAlchemy's
     ) -> datetime | None:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return value.astimezone(UTC) if value is not None else None
 
 
 def instant_text(at: datetime) -> str:

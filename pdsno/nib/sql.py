@@ -4,27 +4,26 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pdsno.nib import migrate, schema, sql_records
+from pdsno.nib.database import Database
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_reader import SQLReader
 from pdsno.nib.sql_session import Session, translated
 from pdsno.nib.sql_transaction import SQLTransaction
 from pdsno.nib.sql_writes import insert_into
-from pdsno.nib.sqlite_file import SQLiteFile
 from pdsno.nib.turns import WriterTurns
 
 
 class SQLNIB:
     """Readers have a connection each; writers take turns, in this process by a lock of ours."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file, and bring its schema up to date.
+    def __init__(self, database: Database) -> None:
+        """Create the NIB in a database, or bring its schema up to date. Closes it at the end.
 
         Raises InputError, OperationError or TransientError with one line for the operator.
         """
-        self._database = SQLiteFile(path)
+        self._database = database
         self._turns = WriterTurns()
         self._high_water = HighWater()
         try:
@@ -36,7 +35,7 @@ class SQLNIB:
     def _prepare(self) -> None:
         database = self._database
         with translated(database.translate), closing(database.writer()) as connection:
-            migrate.to_head(connection, str(database.path))
+            migrate.to_head(connection, database)
         with self.reading() as reader:
             if reader.has_stream():
                 return

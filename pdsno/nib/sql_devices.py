@@ -31,7 +31,7 @@ INTERFACES_OF_MANY = (
 ALL_INTERFACES = select(interfaces).order_by(interfaces.c.device_id, interfaces.c.name)
 
 _HAS_IP = select(addresses.c.device_id).where(
-    addresses.c.ip_key.between(bindparam("ip_from"), bindparam("ip_to"))
+    addresses.c.ip_key >= bindparam("ip_from"), addresses.c.ip_key <= bindparam("ip_to")
 )
 
 _SOUGHT = {

@@ -92,7 +92,8 @@ FORGET_SURPLUS_SIGHTINGS = delete(endpoint_sightings).where(
 _SOUGHT = {
     "ip_from": endpoints.c.endpoint_id.in_(
         select(endpoint_addresses.c.endpoint_id).where(
-            endpoint_addresses.c.ip_key.between(bindparam("ip_from"), bindparam("ip_to"))
+            endpoint_addresses.c.ip_key >= bindparam("ip_from"),
+            endpoint_addresses.c.ip_key <= bindparam("ip_to"),
         )
     ),
     "seen_since": endpoints.c.last_seen >= bindparam("seen_since"),

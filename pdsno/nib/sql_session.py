@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, PDSNOError
 
-Translate = Callable[[SQLAlchemyError], OperationError]
+Translate = Callable[[SQLAlchemyError], PDSNOError]
 """Turns a library error into one line that names the NIB, the cause and the remedy."""
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]

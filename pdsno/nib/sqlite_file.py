@@ -40,6 +40,7 @@ class SQLiteFile:
         Raises InputError if the path is no file's, OperationError if it cannot be used.
         """
         self.path = path.absolute()
+        self.where = str(self.path)
         _create(self.path)
         _use_wal(self.path)
         self.engine = _engine(self.path)
@@ -64,9 +65,45 @@ class SQLiteFile:
             found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
             return tuple(str(line) for line in found if line != "ok")
 
+    def before_upgrade(self, revision: str) -> str | None:
+        """Copy the NIB beside its file; a copy of before of the same schema is replaced."""
+        copy = self.path.with_name(f"{self.path.name}.schema-{revision}")
+        self.copy_to(copy)
+        return str(copy)
+
+    def copy_to(self, target: Path) -> None:
+        """Write one committed state to a file of its own (0600), whoever writes meanwhile.
+
+        The file has its name only once it is whole. Raises OperationError.
+        """
+        part = target.with_name(f"{target.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            try:
+                with closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)) as connection:
+                    connection.execute("VACUUM INTO ?", (str(part),))
+                _to_disk(part)
+                part.replace(target)
+                _to_disk(target.parent)
+            finally:
+                part.unlink(missing_ok=True)
+        except sqlite3.Error as error:
+            raise translate(self.path, error) from error
+        except OSError as error:
+            raise OperationError(f"cannot write the copy {target}: {error.strerror}") from error
+
     def close(self) -> None:
         """Close the idle connections; the last one to close folds the log into the file."""
         self.engine.dispose()
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _use_wal(path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from pdsno.domain.entities import (
@@ -44,13 +45,17 @@ _EVERY_ENDPOINT = EndpointFilter()
 class NIBStore:
     """A NIB (`ports.NIB`), opened or created at a path or URL.
 
-    A file path or `sqlite:///PATH` is kept in SQLite, `memory://` in this process only. Raises
-    InputError for any other URL, OperationError with one line for a file that cannot be used.
-    Safe to use from several threads; may be used as a context manager, which closes it.
+    A file path or `sqlite:///PATH` is kept in SQLite, `postgresql+psycopg://USER@HOST/DATABASE` in
+    PostgreSQL (its password from `password_file`, or from where libpq looks), `memory://` in this
+    process only. Raises InputError for any other URL, OperationError with one line for a database
+    that cannot be used. Safe to use from several threads; may be used as a context manager, which
+    closes it.
     """
 
-    def __init__(self, path_or_url: str | os.PathLike[str]) -> None:
-        self._backend: Backend | None = open_backend(path_or_url)
+    def __init__(
+        self, path_or_url: str | os.PathLike[str], *, password_file: Path | None = None
+    ) -> None:
+        self._backend: Backend | None = open_backend(path_or_url, password_file=password_file)
 
     def __enter__(self) -> Self:
         return self

@@ -13,26 +13,35 @@ from pdsno.identity.keys import load_or_create_key
 from pdsno.identity.pki.authority import Lifetimes
 from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
 from pdsno.nib import NIBStore
-from pdsno.settings import NodeSettings
+from pdsno.settings import NibSettings, NodeSettings
 
 GLOBAL_ID = "global_cntl_1"
 _LOOPBACK = ("127.0.0.1", "::1")
 """The global controller certifies itself: its API may be reached through a tunnel as well."""
 
 
-def open_state(directory: Path) -> tuple[ContextManager, NIBStore]:
+def nib_place(directory: Path, nib: NibSettings | None) -> NibSettings:
+    """Return where a controller's NIB is kept: in its state directory unless settings say else."""
+    return nib or NibSettings(url=str(directory / "nib.sqlite"))
+
+
+def open_state(directory: Path, nib: NibSettings | None = None) -> tuple[ContextManager, NIBStore]:
     """Open, or create with mode 0700, a controller's state. Raises OperationError."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         msg = f"cannot use the state directory {directory}: {error.strerror}"
         raise OperationError(msg) from error
-    return ContextManager(directory / "context.yaml"), NIBStore(directory / "nib.sqlite")
+    place = nib_place(directory, nib)
+    return (
+        ContextManager(directory / "context.yaml"),
+        NIBStore(place.url, password_file=place.password_file),
+    )
 
 
 def build_controller(settings: NodeSettings, lifetimes: Lifetimes | None = None) -> BaseController:
     """Return the controller that the settings describe, not yet serving."""
-    context, nib = open_state(settings.state_dir)
+    context, nib = open_state(settings.state_dir, settings.nib)
     broker = settings.broker
     options = Options(
         key=load_or_create_key(settings.state_dir / "key.pem"),

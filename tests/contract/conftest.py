@@ -7,6 +7,15 @@ import pytest
 
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import STORES, Store, name_of
+from tests.postgres import postgres
+
+
+@pytest.fixture(autouse=True)
+def _empty_databases() -> Iterator[None]:
+    """Leave no row in PostgreSQL for the next test, if it was used at all."""
+    yield
+    if postgres.cache_info().currsize:
+        postgres().release()
 
 
 @pytest.fixture(params=STORES, ids=name_of)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Attachment,
@@ -31,6 +33,7 @@ from pdsno.domain.entities import (
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import Authority, CycleRecord
 from pdsno.nib import NIBStore
+from tests.postgres import postgres
 
 T0 = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -49,11 +52,13 @@ class Store:
             yield nib
 
 
-STORES = (
-    Store(name="memory", is_stored=False, place=lambda _: "memory://"),
-    Store(name="sqlite", is_stored=True, place=lambda folder: str(folder / "nib.db")),
+_MEMORY = Store(name="memory", is_stored=False, place=lambda _: "memory://")
+_SQLITE = Store(name="sqlite", is_stored=True, place=lambda folder: str(folder / "nib.db"))
+_POSTGRES = Store(
+    name="postgresql", is_stored=True, place=lambda folder: postgres().database(folder)
 )
-STORED = tuple(store for store in STORES if store.is_stored)
+STORED = (_SQLITE, pytest.param(_POSTGRES, marks=pytest.mark.integration))
+STORES = (_MEMORY, *STORED)
 
 
 def name_of(store: Store) -> str:
