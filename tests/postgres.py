@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -132,6 +133,19 @@ class PostgresRig:
         """Run statements as the superuser, outside of a transaction."""
         with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    @contextmanager
+    def admission(self, line: str) -> Iterator[None]:
+        """Put a line ahead of all others of pg_hba.conf for a while."""
+        file = self._data / "pg_hba.conf"
+        before = file.read_text()
+        try:
+            file.write_text(f"{line}\n{before}")
+            self.execute("SELECT pg_reload_conf()")
+            yield
+        finally:
+            file.write_text(before)
+            self.execute("SELECT pg_reload_conf()")
 
     def empty_database(self) -> str:
         """Create a database that holds nothing; return its name."""

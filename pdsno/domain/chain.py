@@ -54,6 +54,15 @@ def link_event(event: NewEvent, previous: Event | None) -> Event:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """Where a log begins after its older events were removed: the last of these, and its hash."""
+
+    seq: int
+    hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChainFault:
     """The first place where a log is not what was written."""
 
@@ -61,10 +70,12 @@ class ChainFault:
     problem: str
 
 
-def first_fault(events: Iterable[Event], previous: Event | None = None) -> ChainFault | None:
+def first_fault(
+    events: Iterable[Event], previous: Event | Checkpoint | None = None
+) -> ChainFault | None:
     """Return the first fault of a run of events in order of seq, or None.
 
-    `previous` is the event before the run (None: the run starts the log).
+    `previous` is the event before the run, or what was kept of it (None: the run starts the log).
     """
     for event in events:
         wanted = previous.seq + 1 if previous else 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -200,6 +201,9 @@ class NIBReader(Protocol):
         seq < after_seq.
         """
 
+    def checkpoint(self) -> Checkpoint | None:
+        """Return where the log of events begins, None if it is all there."""
+
     def claims(
         self, *, device_id: str | None = ..., reporter: str | None = ...
     ) -> tuple[Claim, ...]:
@@ -301,6 +305,12 @@ class NIBTransaction(NIBReader, Protocol):
 
     def append_event(self, event: NewEvent) -> Event:
         """Append to the chained log."""
+
+    def prune_events(self, through_seq: int, *, now: datetime) -> int:
+        """Remove the events up to `through_seq` and keep a checkpoint; returns how many went.
+
+        The newest event always stays: the next one is chained to it.
+        """
 
     def next_number(self, sequence: str) -> int:
         """Return the next number (from 1) of a persistent sequence; never returned again."""

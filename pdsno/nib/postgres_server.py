@@ -150,6 +150,7 @@ def _engine(url: URL) -> Engine:
     settings = f"-c timezone=UTC -c lock_timeout={_LOCK_TIMEOUT_MS} {options}".strip()
     args: dict[str, Any] = {
         "application_name": _NAME,
+        "client_encoding": "utf8",
         "connect_timeout": _CONNECT_TIMEOUT_S,
         "options": settings,
         # A server that vanished without a word is noticed in half a minute, not in hours.
@@ -201,8 +202,10 @@ def _begin(connection: Connection) -> None:
 
 
 def _shown(url: URL) -> str:
-    shown = url.set(password=None, query=url.query)
-    return shown.render_as_string()
+    without = URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    )
+    return without.render_as_string()
 
 
 def _is_here(url: URL) -> bool:
