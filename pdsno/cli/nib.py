@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pdsno.cli import nib_ledger
+from pdsno.cli import nib_care, nib_ledger
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.nib_client import NIBClient
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
@@ -28,12 +28,20 @@ Examples:
   pdsno nib endpoints --ip 10.1.20.0/24
   pdsno nib probes --unanswered
   pdsno nib probes --cycles
-  pdsno nib controllers --api https://172.30.30.10:8080"""
+  pdsno nib controllers --api https://172.30.30.10:8080
+  pdsno nib check --settings /etc/pdsno/settings.yml"""
 
 
 @click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
 def nib() -> None:
-    """Read a Network Information Base: devices, endpoints, links, controllers, events."""
+    """Read a Network Information Base: devices, endpoints, links, controllers, events.
+
+    check, backup, restore and prune go to where it is kept; the others ask its API.
+    """
+
+
+for _command in nib_care.COMMANDS:
+    nib.add_command(_command)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

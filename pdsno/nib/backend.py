@@ -16,7 +16,7 @@ class Backend(Protocol):
         """Begin the one write transaction: see `ports.NIB.transaction`."""
 
     def integrity_faults(self) -> tuple[str, ...]:
-        """Return what is wrong with the medium itself, one line each."""
+        """Return what is wrong with the medium itself and between its tables, one line each."""
 
     def close(self) -> None:
         """Wait for a transaction to end, and let go of everything."""

@@ -20,7 +20,7 @@ def faults(nib: NIBStore) -> tuple[str, ...]:
     try:
         found += nib.integrity_faults()
         with nib.reading() as reader:
-            fault = first_fault(_events(reader))
+            fault = first_fault(_events(reader), reader.checkpoint())
     except TransientError:
         raise
     except OperationError as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
+from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -202,11 +203,12 @@ class MemoryReader:
     ) -> tuple[Event, ...]:
         limit = check_limit(limit)
         held = self._state.events
-        last = len(held)
+        last = newest.seq if (newest := self._state.last_event) else 0
+        gone = kept.seq if (kept := self._state.checkpoint) else 0
         if newest_first:
-            seqs = range(min(last, after_seq - 1) if after_seq > 0 else last, 0, -1)
+            seqs = range(min(last, after_seq - 1) if after_seq > 0 else last, gone, -1)
         else:
-            seqs = range(max(after_seq, 0) + 1, last + 1)
+            seqs = range(max(after_seq, gone) + 1, last + 1)
         found = (
             held[seq]
             for seq in seqs
@@ -215,6 +217,9 @@ class MemoryReader:
             and region in (None, held[seq].region)
         )
         return tuple(replace(e, data=deepcopy(e.data)) for e in islice(found, limit))
+
+    def checkpoint(self) -> Checkpoint | None:
+        return self._state.checkpoint
 
     def claims(
         self, *, device_id: str | None = None, reporter: str | None = None

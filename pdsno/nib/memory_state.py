@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -46,11 +47,22 @@ class State:
     seen: dict[tuple[str, str], SeenMessage] = field(default_factory=dict)
     policies: dict[tuple[int, int], Policy] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     last_seq: dict[str, int] = field(default_factory=dict)
     outbox: dict[int, OutboxRow] = field(default_factory=dict)
     inbox: dict[tuple[str, str], int] = field(default_factory=dict)
     cycles: dict[str, LedgerEntry] = field(default_factory=dict)
+
+    @property
+    def last_event(self) -> Event | None:
+        """The newest event; they are held in order."""
+        return next(reversed(self.events.values()), None)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the log begins, None if nothing was removed."""
+        return next(reversed(self.checkpoints.values()), None)
 
     def copy(self) -> Self:
         """Return a state that can be changed without changing this one."""

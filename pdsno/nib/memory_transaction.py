@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pdsno.domain.chain import link_event
+from pdsno.domain.chain import Checkpoint, link_event
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -152,10 +152,20 @@ class MemoryTransaction(MemoryReader):
         return stored
 
     def append_event(self, event: NewEvent) -> Event:
-        held = self._state.events
-        linked = link_event(codec.plain_event(event), held.get(len(held)))
-        held[linked.seq] = linked
+        linked = link_event(codec.plain_event(event), self._state.last_event)
+        self._state.events[linked.seq] = linked
         return replace(linked, data=codec.plain(linked.data))
+
+    def prune_events(self, through_seq: int, *, now: datetime) -> int:
+        held = self._state.events
+        gone = [seq for seq in held if seq <= through_seq][: max(0, len(held) - 1)]
+        if gone:
+            last = held[gone[-1]]
+            kept = Checkpoint(seq=last.seq, hash=last.hash, at=codec.utc(now))
+            self._state.checkpoints[last.seq] = kept
+        for seq in gone:
+            del held[seq]
+        return len(gone)
 
     def next_number(self, sequence: str) -> int:
         held = self._state.sequences

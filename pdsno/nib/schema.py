@@ -8,7 +8,6 @@ others ignore. A change here needs a migration beside it in `migrations/versions
 from datetime import UTC, datetime
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     Dialect,
@@ -18,10 +17,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    event,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from pdsno.nib import append_only
 
 metadata = MetaData()
 
@@ -316,6 +316,15 @@ events = Table(
     sqlite_strict=True,
 )
 
+event_checkpoints = Table(
+    "event_checkpoints",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False, comment="of the last event that was removed"),
+    Column("at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
 streams = Table(
     "streams",
     metadata,
@@ -370,29 +379,4 @@ probes = Table(
     sqlite_with_rowid=False,
 )
 
-APPEND_ONLY = (
-    """
-CREATE TRIGGER events_no_update BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END
-""",
-    # With recursive_triggers on, this also stops INSERT OR REPLACE.
-    """
-CREATE TRIGGER events_no_delete BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END
-""",
-    # A connection without recursive_triggers (the sqlite3 shell's) would let REPLACE through.
-    """
-CREATE TRIGGER events_next_only BEFORE INSERT ON events
-WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM events)
-BEGIN SELECT RAISE(ABORT, 'events are append-only'); END
-""",
-)
-"""SQLite triggers that keep the event log append-only."""
-
-
-def _ddl(statement: str) -> DDL:
-    return DDL(statement.strip())  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
-
-
-for _trigger in APPEND_ONLY:
-    event.listen(events, "after_create", _ddl(_trigger).execute_if(dialect="sqlite"))
+append_only.guard(events, event_checkpoints)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pdsno.nib import migrate, schema, sql_records
 from pdsno.nib.database import Database
+from pdsno.nib.orphans import orphans
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_reader import SQLReader
 from pdsno.nib.sql_session import Session, translated
@@ -77,8 +78,12 @@ class SQLNIB:
                 session.end()
 
     def integrity_faults(self) -> tuple[str, ...]:
-        """Return what the database finds wrong with its file."""
-        return self._database.integrity_faults()
+        """Return what the database finds wrong with its medium, and rows that hang on nothing."""
+        found = self._database.integrity_faults()
+        if found:
+            return found
+        with closing(self._database.reader()) as connection:
+            return orphans(Session(connection, self._database.translate))
 
     def close(self) -> None:
         """Wait for a transaction to end, and close the connections."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -221,6 +222,10 @@ class SQLReader:
         statement = sql_records.event_page(frozenset(params), newest_first=newest_first)
         rows = self._session.rows(statement, params | {"limit": limit})
         return tuple(codec.event_of(row) for row in rows)
+
+    def checkpoint(self) -> Checkpoint | None:
+        row = self._session.row(sql_records.CHECKPOINT)
+        return Checkpoint(seq=row["seq"], hash=row["hash"], at=row["at"]) if row else None
 
     def claims(
         self, *, device_id: str | None = None, reporter: str | None = None

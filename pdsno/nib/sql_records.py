@@ -13,6 +13,7 @@ from pdsno.nib.schema import (
     cycles,
     devices,
     endpoints,
+    event_checkpoints,
     events,
     inbox,
     join_tokens,
@@ -82,6 +83,15 @@ SEEN_MESSAGES = select(seen_messages).order_by(
     seen_messages.c.timestamp, seen_messages.c.sender_id, seen_messages.c.message_id
 )
 LAST_EVENT = select(events).order_by(events.c.seq.desc()).limit(1)
+PRUNED_LAST = (
+    select(events.c.seq, events.c.hash)
+    .where(events.c.seq <= bindparam("through_seq"))
+    .where(events.c.seq < select(func.max(events.c.seq)).scalar_subquery())
+    .order_by(events.c.seq.desc())
+    .limit(1)
+)
+"""The last event that goes: the newest one of all always stays."""
+CHECKPOINT = select(event_checkpoints).order_by(event_checkpoints.c.seq.desc()).limit(1)
 NEXT_CYCLE = select(func.coalesce(func.max(cycles.c.number), 0) + 1)
 
 

@@ -245,6 +245,15 @@ class SQLTransaction(SQLReader):
         self._last_event = linked
         return linked
 
+    def prune_events(self, through_seq: int, *, now: datetime) -> int:
+        self._flush_events()
+        last = self._session.row(sql_records.PRUNED_LAST, {"through_seq": through_seq})
+        if last is None:
+            return 0
+        kept = {**last, "at": codec.utc(now)}
+        self._session.run(sql_writes.insert_into(schema.event_checkpoints), kept)
+        return self._session.run(sql_writes.PRUNE_EVENTS, {"through_seq": last["seq"]})
+
     def _flush_events(self) -> None:
         waiting, self._events = self._events, []
         self._session.run(sql_writes.insert_into(schema.events), waiting)

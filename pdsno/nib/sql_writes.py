@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from pdsno.nib.schema import cycles, devices, outbox, seen_messages
+from pdsno.nib.schema import cycles, devices, events, outbox, seen_messages
 from pdsno.nib.sql_session import Session
 
 
@@ -102,6 +102,7 @@ ANSWERED = (
 CONFIRM = delete(outbox).where(
     outbox.c.stream_id == bindparam("key_stream_id"), outbox.c.seq <= bindparam("up_to_seq")
 )
+PRUNE_EVENTS = delete(events).where(events.c.seq <= bindparam("through_seq"))
 FORGET_OUTBOX = delete(outbox).where(outbox.c.stream_id == bindparam("key_stream_id"))
 FORGET_SEEN = delete(seen_messages).where(seen_messages.c.timestamp < bindparam("forget_before"))
 FORGET_CYCLE = delete(cycles).where(cycles.c.cycle_id == bindparam("key_cycle_id"))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -190,6 +191,10 @@ class NIBStore:
                 region=region,
                 newest_first=newest_first,
             )
+
+    def checkpoint(self) -> Checkpoint | None:
+        with self.reading() as reader:
+            return reader.checkpoint()
 
     def claims(
         self, *, device_id: str | None = None, reporter: str | None = None

@@ -53,11 +53,11 @@ class Store:
 
 
 _MEMORY = Store(name="memory", is_stored=False, place=lambda _: "memory://")
-_SQLITE = Store(name="sqlite", is_stored=True, place=lambda folder: str(folder / "nib.db"))
-_POSTGRES = Store(
+SQLITE = Store(name="sqlite", is_stored=True, place=lambda folder: str(folder / "nib.db"))
+POSTGRES = Store(
     name="postgresql", is_stored=True, place=lambda folder: postgres().database(folder)
 )
-STORED = (_SQLITE, pytest.param(_POSTGRES, marks=pytest.mark.integration))
+STORED = (SQLITE, pytest.param(POSTGRES, marks=pytest.mark.integration))
 STORES = (_MEMORY, *STORED)
 
 

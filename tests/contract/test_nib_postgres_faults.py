@@ -108,9 +108,8 @@ def test_a_server_that_is_too_old_is_refused(url: str, monkeypatch: pytest.Monke
 
 
 def test_a_database_that_would_lose_or_garble_is_refused(rig: PostgresRig) -> None:
-    rig.execute(
-        "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
-    )
+    ascii_only = "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+    rig.execute(f"CREATE DATABASE ascii {ascii_only}")
     rig.execute("CREATE DATABASE hasty TEMPLATE template0")
     rig.execute("ALTER DATABASE hasty SET synchronous_commit = off")
     try:

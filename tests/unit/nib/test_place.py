@@ -67,7 +67,7 @@ def test_files_and_new_folders_are_for_the_owner_only(tmp_path: Path) -> None:
         "sqlite:///:memory:",
         "sqlite:///nib.db?mode=ro",
         "sqlite://host/nib.db",
-        "postgresql://user:secret@db/pdsno",
+        "mysql://user:secret@db/pdsno",
         "nib\0.db",
     ],
 )
@@ -79,6 +79,23 @@ def test_any_other_place_is_refused_and_shows_no_password(
         NIBStore(place)
     assert "secret" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.attack(63)
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("postgresql+psycopg://user:secret@db", "names no database"),
+        ("postgresql://user:secret@db:port/pdsno", "cannot be read"),
+        ("postgresql+psycopg://user:secret@db/pdsno?sslmod=require", "parameter 'sslmod'"),
+    ],
+)
+def test_an_unfit_url_of_postgresql_is_refused_before_anything_is_asked(
+    place: str, why: str
+) -> None:
+    with pytest.raises(InputError, match=why) as error:
+        NIBStore(place)
+    assert "secret" not in str(error.value)
 
 
 def test_a_folder_is_no_place(tmp_path: Path) -> None:
