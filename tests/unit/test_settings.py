@@ -38,6 +38,17 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.state_dir == Path("/var/lib/x")
 
 
+def test_a_nib_may_be_elsewhere(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://pdsno@db.example/pdsno"
+    text = GLOBAL + f"nib: {{url: '{url}', password_file: secrets/db}}\n"
+    nib = load_settings(written(tmp_path, text)).nib
+    assert nib is not None
+    assert (nib.url, nib.password_file) == (url, tmp_path / "secrets" / "db")
+    nib = load_settings(written(tmp_path, GLOBAL + "nib: {url: my.db}\n")).nib
+    assert nib is not None
+    assert nib.url == str(tmp_path / "my.db")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -54,6 +65,11 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GLOBAL + "api: {certificate: api.pem}\n", "give both files, or neither"),
         (LOCAL.replace("https:", "http:"), "write it as https://192.0.2.1:8001"),
         (GLOBAL + "controller_id: a/b\n", "controller ID"),
+        (GLOBAL + "nib: {url: 'postgresql+psycopg://u:p@db/n'}\n", "`password_file`"),
+        (GLOBAL + "nib: {url: 'postgresql+psycopg://u@db'}\n", "names no database"),
+        (GLOBAL + "nib: {url: 'mysql://u@db/n'}\n", "give a file path"),
+        (GLOBAL + "nib: {url: 'memory://'}\n", "cannot be kept in memory"),
+        (GLOBAL + "nib: {url: n.db, password_file: p}\n", "leave it out"),
         ("- a\n", "must be a mapping"),
         ("role: [\n", "line 2"),
     ],
