@@ -16,10 +16,11 @@ from pdsno.cli.credential_options import (
     with_ports,
 )
 from pdsno.cli.output import OutputFormat, output_option, render, render_one, told_keys
-from pdsno.domain.describe import merge_interfaces, rank
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.observations import Facts, QueryResult
+from pdsno.domain.ownership import rank
+from pdsno.domain.table_ownership import merge_interfaces
 
 if TYPE_CHECKING:
     from pdsno.southbound.credentials import Credentials

@@ -6,11 +6,12 @@ Events travel and are kept, so they carry what differs, and not two whole tables
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pdsno.domain.entities import Device, Interface
+from pdsno.domain.entities import Device, Interface, Neighbor
 from pdsno.domain.jsonable import jsonable
 
 _SILENT = frozenset({"device_id", "last_seen", "version", "provenance", "missed", "first_seen"})
-_LISTS = frozenset({"macs", "ips", "sources", "neighbors"})
+LISTS = frozenset({"macs", "ips", "sources", "neighbors", "tags"})
+"""Fields whose order says nothing; their entries are kept sorted and without repeats."""
 _MOST_ITEMS = 50
 _MOST_TEXT = 256
 
@@ -32,11 +33,23 @@ def field_changes(before: Device, after: Device) -> Changes:
             continue
         if name == "interfaces":
             changes[name] = _interface_changes(old, new)
-        elif name in _LISTS:
+        elif name in LISTS:
             changes[name] = [jsonable(_without(old, new)), jsonable(_without(new, old))]
         else:
             changes[name] = [jsonable(old), jsonable(new)]
     return changes
+
+
+def neighbor_order(entry: Neighbor) -> tuple[str, ...]:
+    """Return the key by which neighbours are sorted; no two that differ have one key."""
+    return (
+        entry.local_interface,
+        entry.remote_chassis_id or entry.remote_name or "",
+        entry.remote_interface or "",
+        entry.protocol,
+        *(value or "" for value in (entry.remote_name, entry.remote_management_ip)),
+        "" if entry.remote_chassis_id is None else "=",
+    )
 
 
 def _without(these: Sequence[Any], those: Iterable[Any]) -> list[Any]:

@@ -1,53 +1,55 @@
 """From what sources told to the fields of a device: whose word counts, and what is kept.
 
-Rank per field: SSH before SNMP before what the sweep shows. Nothing is overwritten by null; what
-a device that told its interfaces really lost (a MAC, an address, a neighbour) goes.
+By the rules of `ownership`. What a device really lost (a MAC, an address, a description, a
+neighbour) goes when who told it tells all it knows without it, not when that source is silent.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pdsno.domain.addresses import identifying_ips, loopback_addresses
-from pdsno.domain.changes import renamed
+from pdsno.domain.addresses import loopback_addresses
+from pdsno.domain.changes import neighbor_order
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.entities import (
     Device,
     DeviceStatus,
     DeviceType,
     FieldSource,
-    Interface,
     Neighbor,
 )
 from pdsno.domain.observations import Facts, ObservedDevice
+from pdsno.domain.ownership import (
+    SCALARS,
+    TOLD,
+    VAGUE,
+    beneath,
+    keeps,
+    overlay,
+    rank,
+)
+from pdsno.domain.table_ownership import (
+    TABLE,
+    addresses_of,
+    merge_interfaces,
+    table_over,
+    table_sources,
+)
 
 VendorOf = Callable[[str], str | None]
 """Who made the hardware behind a normalised MAC, as registered, or None."""
 
-RANK = {"operator": 0, "ssh": 1, "snmp": 2, "lldp": 3, "arp": 4}
-SCALARS = (
-    "name", "vendor", "model", "platform", "os_version",
-    "serial", "chassis_id", "engine_id", "ssh_host_key",
-)  # fmt: skip
-"""Fields with one value, each with a source of its own."""
-_COLUMNS = (
-    "mac", "ips", "oper_status", "admin_status", "mtu", "speed_mbps", "description", "vrf",
-)  # fmt: skip
-_ALWAYS_THERE = frozenset({"mac", "ips"})
-"""Columns that no table of a device that we reached is without: if all is empty, it was cut."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """What a device as it now stands does not show: whether it told, and where only it answers."""
+    """What a device as it now stands does not show: who told, and where only it answers.
 
-    neighbors: bool
+    `tables` are the sources that told an interface table, `neighbors` those that told neighbours.
+    """
+
+    tables: frozenset[str]
+    neighbors: frozenset[str]
     answered: frozenset[str]
-
-
-def rank(source: str) -> int:
-    """Return how far down a source stands: the smaller, the more its word counts."""
-    return RANK.get(source, len(RANK))
 
 
 def describe(
@@ -75,7 +77,7 @@ def describe(
         local_controller=local_controller,
         management_ip=observed.management_ip,
         macs=observed.macs,
-        ips=tuple(sorted({*observed.ips, *_addresses(interfaces)})),
+        ips=tuple(sorted({*observed.ips, *addresses_of(interfaces)})),
         interfaces=interfaces,
         neighbors=neighbors or (),
         sources=tuple(sorted(sources)),
@@ -88,19 +90,20 @@ def describe(
     if previous is None:
         return device
     told = _Told(
-        neighbors=neighbors is not None,
+        tables=frozenset(f.source for f in facts if f.interfaces),
+        neighbors=frozenset(f.source for f in facts if f.neighbors is not None),
         answered=frozenset({f.address for f in facts} | {s.address for s in observed.sightings})
         - observed.shared_ips,
     )
-    return _over(previous, device, coverage, told)
+    return overlay(_over(beneath(previous), device, coverage, told), previous.pins)
 
 
 def _scalars(
     observed: ObservedDevice, facts: Sequence[Facts], vendor_of: VendorOf
 ) -> tuple[dict[str, Any], dict[str, FieldSource]]:
-    values: dict[str, Any] = dict.fromkeys(SCALARS)
+    values: dict[str, Any] = dict.fromkeys(TOLD)
     provenance: dict[str, FieldSource] = {}
-    for name in SCALARS:
+    for name in TOLD:
         for item in facts:
             value = getattr(item, name)
             if value is not None:
@@ -113,9 +116,11 @@ def _scalars(
         if registered:
             values["vendor"] = registered
             provenance["vendor"] = FieldSource(source="arp", at=observed.at)
-    teller = next((f.source for f in facts if f.interfaces), None)
-    if teller:
-        provenance["interfaces"] = FieldSource(source=teller, at=observed.at)
+    provenance |= table_sources(facts)
+    for name, tells in (("device_type", _tells_type), ("neighbors", _tells_neighbors)):
+        teller = next(filter(tells, facts), None)
+        if teller:
+            provenance[name] = FieldSource(source=teller.source, at=teller.at)
     source = facts[0].source if facts else observed.sightings[0].method.value
     provenance |= dict.fromkeys(
         ("macs", "ips", "management_ip"), FieldSource(source=source, at=observed.at)
@@ -123,11 +128,18 @@ def _scalars(
     return values, provenance
 
 
+def _tells_type(item: Facts) -> bool:
+    return item.device_type is not DeviceType.UNKNOWN
+
+
+def _tells_neighbors(item: Facts) -> bool:
+    return bool(item.neighbors)
+
+
 def _device_type(facts: Sequence[Facts]) -> DeviceType:
     if not facts:
         return DeviceType.ENDPOINT
-    told = (f.device_type for f in facts if f.device_type is not DeviceType.UNKNOWN)
-    return next(told, DeviceType.UNKNOWN)
+    return next((f.device_type for f in facts if _tells_type(f)), DeviceType.UNKNOWN)
 
 
 def _neighbors(facts: Sequence[Facts]) -> tuple[Neighbor, ...] | None:
@@ -136,65 +148,23 @@ def _neighbors(facts: Sequence[Facts]) -> tuple[Neighbor, ...] | None:
     if not told:
         return None
     best = next((entries for entries in told if entries), ())
-    return tuple(sorted(best, key=_neighbor_key))
-
-
-def _neighbor_key(entry: Neighbor) -> tuple[str, str, str]:
-    return (
-        entry.local_interface,
-        entry.remote_chassis_id or entry.remote_name or "",
-        entry.remote_interface or "",
-    )
-
-
-def merge_interfaces(tables: Iterable[Iterable[Interface]]) -> tuple[Interface, ...]:
-    """Return one table by name; the first table's word counts, later ones fill its gaps.
-
-    That of names too: an agent may call a port by the name that it had yesterday.
-    """
-    merged: dict[str, Interface] = {}
-    for table in map(tuple, tables):
-        called = renamed(merged.values(), table)
-        for entry in table:
-            name = called.get(entry.name, entry).name
-            known = merged.get(name)
-            merged[name] = _fill(known, entry) if known else _sorted_ips(entry)
-    return tuple(merged[name] for name in sorted(merged))
-
-
-def _sorted_ips(entry: Interface) -> Interface:
-    return replace(entry, ips=tuple(sorted(set(entry.ips))))
-
-
-def _fill(first: Interface, second: Interface, columns: Iterable[str] = _COLUMNS) -> Interface:
-    gaps: dict[str, Any] = {
-        name: getattr(second, name) for name in columns if not _is_told(getattr(first, name))
-    }
-    return _sorted_ips(replace(first, **gaps)) if gaps else first
-
-
-def _is_told(value: object) -> bool:
-    return value not in (None, ())
-
-
-def _addresses(interfaces: Iterable[Interface]) -> frozenset[str]:
-    """Return the bare addresses of all interfaces, in whatever VRF, that name one device."""
-    return frozenset(ip for interface in interfaces for ip in identifying_ips(interface))
+    return tuple(sorted(best, key=neighbor_order))
 
 
 def _over(previous: Device, now: Device, coverage: Coverage, told: _Told) -> Device:
     kept: dict[str, Any] = {}
-    for name in SCALARS:
-        outranked = _outranks(name, previous, now) and getattr(previous, name) is not None
-        if getattr(now, name) is None or outranked:
+    for name in (*SCALARS, "device_type"):
+        if keeps(name, previous, now):
             kept[name] = getattr(previous, name)
-    if now.device_type in (DeviceType.UNKNOWN, DeviceType.ENDPOINT) and previous.interfaces:
+    if now.device_type in VAGUE and previous.interfaces:
         kept["device_type"] = previous.device_type
-    if not told.neighbors:
+    if not now.neighbors and not _has_lost_neighbors(previous, told):
         kept["neighbors"] = previous.neighbors
     kept["sources"] = tuple(sorted({*previous.sources, *now.sources}))
+    columns: Mapping[str, FieldSource] = {}
     if now.interfaces:
-        kept |= _interfaces_over(previous, now)
+        stays, columns = table_over(previous, now, told.tables)
+        kept |= stays
     else:
         kept |= _addresses_without_interfaces(previous, now, coverage)
     if _stays_managed_at(previous.management_ip, now, told.answered):
@@ -203,13 +173,15 @@ def _over(previous: Device, now: Device, coverage: Coverage, told: _Told) -> Dev
         **{k: v for k, v in previous.provenance.items() if k != "status"},
         **{k: v for k, v in now.provenance.items() if k not in kept or k in ("ips", "macs")},
     }
-    return replace(now, **kept, provenance=provenance)
+    if columns:
+        provenance = {k: v for k, v in provenance.items() if not k.startswith(TABLE)}
+    return replace(now, **kept, provenance={**provenance, **columns})
 
 
-def _outranks(field: str, previous: Device, now: Device) -> bool:
-    """Tell whether who told a field before has more to say than who tells it now."""
-    old, new = previous.provenance.get(field), now.provenance.get(field)
-    return bool(old and new and rank(old.source) < rank(new.source))
+def _has_lost_neighbors(previous: Device, told: _Told) -> bool:
+    """Tell whether whoever told the neighbours of before told now that there are none."""
+    owner = previous.provenance.get("neighbors")
+    return owner.source in told.neighbors if owner else bool(told.neighbors)
 
 
 def _stays_managed_at(before: str | None, now: Device, answered: frozenset[str]) -> bool:
@@ -222,33 +194,6 @@ def _stays_managed_at(before: str | None, now: Device, answered: frozenset[str])
         return False
     loopbacks = loopback_addresses(now.interfaces)
     return before in loopbacks or now.management_ip not in loopbacks
-
-
-def _interfaces_over(previous: Device, now: Device) -> Mapping[str, Any]:
-    """Return what stays of an interface table because this time's teller does not know it.
-
-    An empty column was not told if a lesser source tells this time, or if it cannot be empty.
-    Else it was told, and what is missing in it is lost.
-    """
-    lesser = _outranks("interfaces", previous, now)
-    untold = [
-        name
-        for name in _COLUMNS
-        if (lesser or name in _ALWAYS_THERE)
-        and not any(_is_told(getattr(i, name)) for i in now.interfaces)
-    ]
-    before = {i.name: i for i in previous.interfaces}
-    filled = tuple(
-        _fill(i, before[i.name], untold) if i.name in before else i for i in now.interfaces
-    )
-    if filled == now.interfaces:
-        return {}
-    macs = {i.mac for i in filled if i.mac and i.mac in previous.macs}
-    return {
-        "interfaces": filled,
-        "ips": tuple(sorted({*now.ips, *_addresses(filled)})),
-        "macs": tuple(sorted({*now.macs, *macs})),
-    }
 
 
 def _addresses_without_interfaces(

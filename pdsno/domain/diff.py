@@ -17,6 +17,7 @@ from pdsno.domain.life_cycle import change_events, event_of, held_event, is_chan
 from pdsno.domain.matching import Match, match
 from pdsno.domain.messages import Absorbed
 from pdsno.domain.observations import ObservedDevice
+from pdsno.domain.ownership import adopt
 from pdsno.domain.profiles import of_device, of_observed
 from pdsno.domain.resolve import merge_observed
 
@@ -158,9 +159,10 @@ def _found(matched: Match, found: Sequence[ObservedDevice], work: _Work) -> None
             work.absorbed.append(Absorbed(device_id=device.device_id, into_id=keeper.device_id))
             because = [e.detail for e in matched.evidence]
             work.event("DEVICES_MERGED", device, into=keeper.device_id, because=because)
+    others = [device for device in matched.known if device is not keeper]
     device = describe(
         merge_observed(found),
-        keeper,
+        adopt(keeper, others) if keeper else None,
         device_id=keeper.device_id if keeper else scope.mint(),
         region=scope.region,
         local_controller=scope.local_controller,

@@ -77,13 +77,29 @@ class FieldSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """What a person set at this tier, over what the sources tell: it holds until it is released.
+
+    `by` is the name of their token. `told` is what the sources have for the field meanwhile, and
+    `told_by` whose word that is: a release returns to it.
+    """
+
+    value: str | tuple[str, ...]
+    by: str
+    at: datetime
+    told: str | tuple[str, ...] | None = None
+    told_by: FieldSource | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
     """One device, one router with ten MACs and ten addresses included.
 
     `macs`, `ips` and `sources` are sorted and without repeats, `interfaces` sorted by name,
     `neighbors` by local interface; so equal devices compare equal. `ips` are unique only inside
     `namespace`. `management_ip` is the address by which we reach it. `provenance` maps a field's
-    name to its source. `missed` counts covered cycles since it last answered.
+    name to its source. `missed` counts covered cycles since it last answered. `notes`, `tags`
+    (sorted), `site` and `location` are people's; `pins` are what was set at this tier, by field.
     """
 
     device_id: str
@@ -112,6 +128,11 @@ class Device:
     missed: int = 0
     engine_id: str | None = None
     ssh_host_key: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] = ()
+    site: str | None = None
+    location: str | None = None
+    pins: Mapping[str, Pin] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

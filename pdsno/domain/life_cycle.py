@@ -14,8 +14,9 @@ from pdsno.domain.jsonable import jsonable
 
 _PLACE = ("management_ip", "local_controller", "region")
 """Fields that say where a device is; a change of one is a move."""
-_TOLD_ELSEWHERE = frozenset({"neighbors", "sources"})
-"""Neighbours have events of their own, as links; who saw a device is no news of the device."""
+_TOLD_ELSEWHERE = frozenset({"neighbors", "sources", "pins"})
+"""Neighbours have events of their own, as links; who saw a device is no news of the device, and
+what somebody pinned is told by the field that it changed."""
 _FEW_NAMES = 5
 
 

@@ -1,21 +1,32 @@
 """One device out of what several reporters claim of it; the order of their reports is no matter."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pdsno.domain.addresses import loopback_addresses
-from pdsno.domain.describe import SCALARS, merge_interfaces, rank
-from pdsno.domain.entities import Claim, Device, DeviceStatus, DeviceType, FieldSource, Neighbor
+from pdsno.domain.entities import Claim, Device, DeviceStatus, FieldSource, Neighbor, Pin
 from pdsno.domain.matching import Match, match
+from pdsno.domain.ownership import SCALARS, best, is_pinned, overlay, source_of
 from pdsno.domain.ports import DeviceFilter
 from pdsno.domain.profiles import of_device
+from pdsno.domain.table_ownership import merge_interfaces
+
+_NO_PINS: Mapping[str, Pin] = MappingProxyType({})
 
 
-def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -> Device:
-    """Return our device from all claims on it (at least one).
+def merge_claims(
+    device_id: str,
+    claims: Sequence[Claim],
+    *,
+    version: int = 0,
+    pins: Mapping[str, Pin] = _NO_PINS,
+) -> Device:
+    """Return our device from all claims on it (at least one), with our own `pins` over them.
 
-    It is active if any reporter sees it. A field comes from the best-ranked, then newest, source.
+    It is active if any reporter sees it. A field comes from the best-ranked, then newest, source:
+    what a person set at a tier below comes before whatever devices tell.
     Region, namespace and local controller are those of the claim that holds its management
     address: a loopback's before others, else that of the first who saw it.
     """
@@ -26,19 +37,17 @@ def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -
     home = min(active, key=_home_key)
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = dict(home.provenance)
-    for name in SCALARS:
-        best = _best(active, name) or _best(devices, name)
-        if best:
-            values[name] = getattr(best, name)
-            provenance[name] = best.provenance.get(
-                name, FieldSource(source="unknown", at=best.last_seen)
-            )
+    for name in (*SCALARS, "device_type"):
+        set_below = [d for d in devices if is_pinned(d, name)]
+        teller = best(set_below, name) or best(active, name) or best(devices, name)
+        if teller:
+            values[name] = getattr(teller, name)
+            provenance[name] = source_of(teller, name)
     told = sorted((d for d in active if d.interfaces), key=_newest_first)
-    return replace(
+    merged = replace(
         home,
         device_id=device_id,
         status=home.status,
-        device_type=_device_type(active),
         macs=tuple(sorted({mac for d in active for mac in d.macs})),
         ips=tuple(sorted({ip for d in active for ip in d.ips})),
         interfaces=merge_interfaces(d.interfaces for d in told),
@@ -49,8 +58,10 @@ def merge_claims(device_id: str, claims: Sequence[Claim], *, version: int = 0) -
         version=version,
         provenance=provenance,
         missed=0,
+        pins={},
         **values,
     )
+    return overlay(merged, pins)
 
 
 def _newest_first(device: Device) -> tuple[float, str]:
@@ -60,25 +71,6 @@ def _newest_first(device: Device) -> tuple[float, str]:
 def _home_key(device: Device) -> tuple[bool, bool, Any, str]:
     loopback = device.management_ip in loopback_addresses(device.interfaces)
     return (device.management_ip is None, not loopback, device.first_seen, device.device_id)
-
-
-def _best(devices: Iterable[Device], name: str) -> Device | None:
-    candidates = [d for d in devices if getattr(d, name) is not None]
-
-    def key(device: Device) -> tuple[int, float, str]:
-        source = device.provenance.get(name)
-        at = source.at if source else device.last_seen
-        return (rank(source.source if source else ""), -at.timestamp(), device.device_id)
-
-    return min(candidates, key=key, default=None)
-
-
-def _device_type(devices: Sequence[Device]) -> DeviceType:
-    vague = (DeviceType.UNKNOWN, DeviceType.ENDPOINT)
-    certain = [
-        d.device_type for d in sorted(devices, key=_newest_first) if d.device_type not in vague
-    ]
-    return certain[0] if certain else devices[0].device_type
 
 
 def _neighbors(devices: Sequence[Device]) -> tuple[Neighbor, ...]:

@@ -28,6 +28,7 @@ from pdsno.domain.entities import (
     NewEvent,
     OutboxRow,
 )
+from pdsno.domain.history_ports import HistoryReader, HistoryWriter
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
@@ -123,7 +124,7 @@ class SeenMessage:
     timestamp: datetime
 
 
-class NIBReader(Protocol):
+class NIBReader(HistoryReader, Protocol):
     """Reading a NIB. Every call sees one committed state (inside a transaction: its own writes)."""
 
     def device(self, device_id: str) -> Device | None:
@@ -251,12 +252,15 @@ class NIBReader(Protocol):
         """Return how much there is: cheap enough for a scrape every few seconds."""
 
 
-class NIBTransaction(NIBReader, Protocol):
+class NIBTransaction(NIBReader, HistoryWriter, Protocol):
     """One atomic change. Leaving the context commits; an exception rolls everything back."""
 
-    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+    def put_device(
+        self, device: Device, *, expected_version: int | None, actor: str = ...
+    ) -> Device:
         """Insert (expected_version None) or replace a device with its interfaces and addresses.
 
+        What changed goes into the history, by the doing of `actor`, or of whoever told it.
         Returns it with its new version (1, 2, …). Raises ConflictError if it exists on insert,
         is missing on replace, or its version is not the expected one.
         """

@@ -9,6 +9,7 @@ from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.life_cycle import change_events, event_of, is_changed
 from pdsno.domain.merge import merge_claims, recognise
 from pdsno.domain.messages import Absorbed, DiscoveryReport
+from pdsno.domain.ownership import adopt
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
 from pdsno.domain.relink import relink
 from pdsno.domain.reports import is_opening
@@ -74,7 +75,12 @@ class ReportIntake:
     def _rebuild(self, tx: NIBTransaction, own_id: str, now: datetime, applied: Applied) -> None:
         before = tx.device(own_id)
         claims = tx.claims(device_id=own_id)
-        after = merge_claims(own_id, claims, version=before.version if before else 0)
+        after = merge_claims(
+            own_id,
+            claims,
+            version=before.version if before else 0,
+            pins=before.pins if before else {},
+        )
         if before is not None:
             after = replace(after, last_seen=max(before.last_seen, after.last_seen))
         if before is not None and not is_changed(before, after):
@@ -98,6 +104,10 @@ class ReportIntake:
         because: Sequence[str],
     ) -> None:
         """Two devices of ours turned out to be one."""
+        into = tx.device(into_id)
+        if absorbed.pins and into is not None:
+            kept = adopt(into, [absorbed])
+            applied.changed[into_id] = tx.put_device(kept, expected_version=into.version)
         tx.absorb_device(absorbed.device_id, into_id)
         tx.append_event(
             event_of(

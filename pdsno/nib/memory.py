@@ -3,7 +3,9 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+from pdsno.nib import memory_history
 from pdsno.nib.memory_reader import MemoryReader
 from pdsno.nib.memory_state import State
 from pdsno.nib.memory_transaction import MemoryTransaction
@@ -15,7 +17,8 @@ class MemoryNIB:
     """One committed state; a transaction works on a copy and puts it in place at the end."""
 
     def __init__(self) -> None:
-        self._committed = State(stream_id=str(uuid.uuid4()))
+        kept_from = {memory_history.KIND: datetime.now(UTC)}
+        self._committed = State(stream_id=str(uuid.uuid4()), retention=kept_from)
         self._turns = WriterTurns()
         self._high_water = HighWater()
 

@@ -44,6 +44,7 @@ from pdsno.nib.criteria import (
     interface_cursor,
     interface_place,
 )
+from pdsno.nib.memory_history import MemoryHistoryReader
 from pdsno.nib.memory_state import State
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ EVERYTHING = DeviceFilter()
 EVERY_ENDPOINT = EndpointFilter()
 
 
-class MemoryReader:
+class MemoryReader(MemoryHistoryReader):
     """Reads one state. Safe to use from several threads as long as nobody changes that state."""
 
     def __init__(self, state: State) -> None:

@@ -1,6 +1,7 @@
 """What a NIB in memory holds: one state is committed, a transaction changes a copy of it."""
 
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Self
 
 from pdsno.domain.chain import Checkpoint
@@ -16,6 +17,7 @@ from pdsno.domain.entities import (
     Link,
     OutboxRow,
 )
+from pdsno.domain.history import HistoryEntry
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
@@ -53,6 +55,8 @@ class State:
     outbox: dict[int, OutboxRow] = field(default_factory=dict)
     inbox: dict[tuple[str, str], int] = field(default_factory=dict)
     cycles: dict[str, LedgerEntry] = field(default_factory=dict)
+    history: dict[int, HistoryEntry] = field(default_factory=dict)
+    retention: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def last_event(self) -> Event | None:

@@ -21,12 +21,13 @@ from pdsno.domain.entities import (
     NewEvent,
     OutboxRow,
 )
+from pdsno.domain.history import Change, device_changes, link_changes
 from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
-from pdsno.nib import codec, codec_endpoints, rules
+from pdsno.nib import codec, codec_endpoints, memory_history, rules
 from pdsno.nib.memory_reader import MemoryReader, latest_first
 from pdsno.nib.memory_state import LedgerEntry, State
 from pdsno.nib.sequences import HighWater
@@ -38,10 +39,18 @@ class MemoryTransaction(MemoryReader):
     def __init__(self, state: State, high_water: HighWater) -> None:
         super().__init__(state)
         self._high_water = high_water
+        self._learnt_at: datetime | None = None
+
+    def _record(self, changes: Iterable[Change]) -> None:
+        # All of one transaction at one time, so that no picture shows half of it.
+        self._learnt_at = self._learnt_at or memory_history.time_after(self._state)
+        memory_history.record(self._state, changes, self._learnt_at)
 
     # --- devices and links -------------------------------------------------------------------
 
-    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+    def put_device(
+        self, device: Device, *, expected_version: int | None, actor: str = ""
+    ) -> Device:
         held = self._state.devices.get(device.device_id)
         version = rules.next_version(
             f"device {device.device_id}",
@@ -51,6 +60,7 @@ class MemoryTransaction(MemoryReader):
         )
         stored = replace(device, version=version)
         self._state.devices[device.device_id] = codec.stored_device(stored)
+        self._record(device_changes(held, stored, actor=actor))
         return stored
 
     def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
@@ -65,7 +75,9 @@ class MemoryTransaction(MemoryReader):
     def absorb_device(self, absorbed_id: str, into_id: str) -> None:
         state = self._state
         rules.check_absorb(absorbed_id, into_id, {absorbed_id, into_id} & state.devices.keys())
-        del state.devices[absorbed_id]
+        became = {"merged_into": into_id}
+        gone = device_changes(state.devices.pop(absorbed_id), None, became=became)
+        self._record(gone)
         for alias, device_id in state.aliases.items():
             if device_id == absorbed_id:
                 state.aliases[alias] = into_id
@@ -78,7 +90,7 @@ class MemoryTransaction(MemoryReader):
     def retire_device(self, device_id: str) -> None:
         state = self._state
         rules.check_retire(device_id, is_known=device_id in state.devices)
-        del state.devices[device_id]
+        self._record(device_changes(state.devices.pop(device_id), None))
         state.aliases = {k: v for k, v in state.aliases.items() if v != device_id}
         state.claims = {k: v for k, v in state.claims.items() if v.device_id != device_id}
         self._replug(device_id, None)
@@ -92,8 +104,16 @@ class MemoryTransaction(MemoryReader):
                 held[key] = replace(endpoint, attachment=replace(port, device_id=into_id))
 
     def replace_links(self, links: Iterable[Link]) -> None:
-        rows = [codec.link_row(link) for link in links]
-        self._state.links = {row["link_id"]: codec.link_of(row) for row in rows}
+        state, rows = self._state, [codec.link_row(link) for link in links]
+        before, after = state.links, {row["link_id"]: codec.link_of(row) for row in rows}
+        regions = {key: device.region for key, device in state.devices.items()}
+        for key in sorted(before.keys() | after.keys()):
+            was, now = before.get(key), after.get(key)
+            self._record(link_changes(was, now, regions=regions))
+        state.links = after
+
+    def prune_history(self, before: datetime) -> int:
+        return memory_history.prune(self._state, before)
 
     # --- endpoints ---------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pdsno.nib.schema import metadata
 
 log = structlog.get_logger()
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions`; a database there needs no Alembic, nor its import.
 """
 

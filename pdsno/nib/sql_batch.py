@@ -10,6 +10,7 @@ from typing import Any
 from pdsno.domain.entities import Device
 from pdsno.nib import codec
 from pdsno.nib.schema import addresses, devices, interfaces, macs
+from pdsno.nib.sql_history_writes import HistoryLog
 from pdsno.nib.sql_session import Session
 from pdsno.nib.sql_writes import delete_of_device, insert_into, keyed, update_of
 
@@ -31,6 +32,7 @@ class DeviceBatch:
     """The devices put since the last flush, by ID."""
 
     _session: Session
+    _log: HistoryLog
     _entries: dict[str, _Entry] = field(default_factory=dict)
 
     def version(self, device_id: str) -> int | None:
@@ -38,8 +40,9 @@ class DeviceBatch:
         entry = self._entries.get(device_id)
         return int(entry.row["version"]) if entry else None
 
-    def put(self, device: Device, *, is_new: bool) -> None:
+    def put(self, device: Device, *, is_new: bool, actor: str) -> None:
         """Let a device wait; of one put twice only the last is written."""
+        self._log.put(device, is_new=is_new, actor=actor)
         waiting = self._entries.get(device.device_id)
         self._entries[device.device_id] = _Entry(
             row=codec.device_row(device),
@@ -55,6 +58,7 @@ class DeviceBatch:
         if not entries:
             return
         self._entries.clear()
+        self._log.compare()
         new = [entry.row for entry in entries if entry.is_new]
         old = [entry.row for entry in entries if not entry.is_new]
         keys = [{"key_device_id": row["device_id"]} for row in old]

@@ -46,6 +46,7 @@ from pdsno.nib.criteria import (
     interface_place,
 )
 from pdsno.nib.schema import claims, controllers
+from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_session import Session
 
 EVERYTHING = DeviceFilter()
@@ -63,7 +64,7 @@ def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class SQLReader:
+class SQLReader(SQLHistoryReader):
     """Reads inside one database transaction, so every call sees the same state."""
 
     def __init__(self, session: Session) -> None:

@@ -41,17 +41,16 @@ from pdsno.nib import (
 )
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.sequences import HighWater
-from pdsno.nib.sql_batch import DeviceBatch
-from pdsno.nib.sql_reader import EVERYTHING, SQLReader, chunks
+from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
+from pdsno.nib.sql_reader import EVERYTHING, chunks
 from pdsno.nib.sql_session import Session
 
 
-class SQLTransaction(SQLReader):
+class SQLTransaction(SQLHistoryTransaction):
     """Reads and writes inside the one write transaction. Not for several threads at once."""
 
     def __init__(self, session: Session, high_water: HighWater) -> None:
         super().__init__(session)
-        self._batch = DeviceBatch(session)
         self._high_water = high_water
         self._last_event: Event | None = None
         self._events: list[dict[str, Any]] = []
@@ -59,6 +58,7 @@ class SQLTransaction(SQLReader):
     def commit(self) -> None:
         """Write what waits, and commit."""
         self._batch.flush()
+        self._log.flush()
         self._flush_events()
         self._session.commit()
 
@@ -66,17 +66,23 @@ class SQLTransaction(SQLReader):
 
     def device(self, device_id: str) -> Device | None:
         self._batch.flush()
-        return super().device(device_id)
+        found = super().device(device_id)
+        self._log.seen((found,) if found else ())
+        return found
 
     def devices(
         self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
     ) -> Page[Device]:
         self._batch.flush()
-        return super().devices(where, limit=limit, after=after)
+        page = super().devices(where, limit=limit, after=after)
+        self._log.seen(page.items)
+        return page
 
     def all_devices(self) -> tuple[Device, ...]:
         self._batch.flush()
-        return super().all_devices()
+        found = super().all_devices()
+        self._log.seen(found)
+        return found
 
     def counts(self) -> NIBCounts:
         self._batch.flush()
@@ -129,13 +135,15 @@ class SQLTransaction(SQLReader):
 
     # --- devices and links -------------------------------------------------------------------
 
-    def put_device(self, device: Device, *, expected_version: int | None) -> Device:
+    def put_device(
+        self, device: Device, *, expected_version: int | None, actor: str = ""
+    ) -> Device:
         held, merged_into = self._held(device.device_id)
         version = rules.next_version(
             f"device {device.device_id}", held, expected_version, merged_into=merged_into
         )
         stored = replace(device, version=version)
-        self._batch.put(stored, is_new=held is None)
+        self._batch.put(stored, is_new=held is None, actor=actor)
         return stored
 
     def _held(self, device_id: str) -> tuple[int | None, str | None]:
@@ -149,6 +157,7 @@ class SQLTransaction(SQLReader):
         self._batch.flush()
         seen = codec.utc(last_seen)
         for ids in chunks(device_ids):
+            self._log.touched(ids)
             self._session.run(sql_writes.TOUCH, {"ids": ids, "seen": seen})
             self._session.run(sql_writes.ANSWERED, {"ids": ids})
 
@@ -161,6 +170,7 @@ class SQLTransaction(SQLReader):
         self._session.run(sql_writes.repoint(schema.claims), move)
         self._session.run(sql_writes.repoint(schema.endpoints), move)
         # Interfaces, MACs and addresses go with it (ON DELETE CASCADE).
+        self._log.removed(absorbed_id, became={"merged_into": into_id})
         self._session.run(sql_writes.delete_of(schema.devices), {"key_device_id": absorbed_id})
         alias = {"alias_id": absorbed_id, "device_id": into_id}
         self._session.run(sql_writes.insert_into(schema.aliases), alias)
@@ -171,6 +181,7 @@ class SQLTransaction(SQLReader):
         key = {"key_device_id": device_id}
         self._session.run(sql_writes.delete_of_device(schema.aliases), key)
         self._session.run(sql_writes.delete_of_device(schema.claims), key)
+        self._log.removed(device_id)
         self._session.run(sql_writes.delete_of(schema.devices), key)
         self._session.run(sql_endpoints.UNPLUG, {"gone_id": device_id})
 
@@ -180,6 +191,8 @@ class SQLTransaction(SQLReader):
         changed = [row for key, row in wanted.items() if held.get(key) != row]
         gone = [row for key, row in held.items() if wanted.get(key) != row]
         keys = [{"key_link_id": row["link_id"]} for row in gone]
+        self._batch.flush()
+        self._log.links(_links(gone), _links(changed))
         self._session.run(sql_writes.delete_of(schema.links), keys)
         self._session.run(sql_writes.insert_into(schema.links), changed)
 
@@ -363,3 +376,7 @@ class SQLTransaction(SQLReader):
 
     def _stream(self) -> RowMapping:
         return self._session.rows(sql_records.STREAM)[0]
+
+
+def _links(rows: Iterable[Mapping[str, Any]]) -> dict[str, Link]:
+    return {row["link_id"]: codec.link_of(row) for row in rows}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pdsno.domain.anomalies import host_key_events
-from pdsno.domain.describe import merge_interfaces
 from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
+from pdsno.domain.table_ownership import merge_interfaces
 from tests.unit.domain.builders import NOW, Site, facts, interface, mac, sighting
 
 FULL = facts(
