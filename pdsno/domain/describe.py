@@ -25,6 +25,7 @@ from pdsno.domain.ownership import (
     VAGUE,
     beneath,
     keeps,
+    outranks,
     overlay,
     rank,
 )
@@ -169,13 +170,25 @@ def _over(previous: Device, now: Device, coverage: Coverage, told: _Told) -> Dev
         kept |= _addresses_without_interfaces(previous, now, coverage)
     if _stays_managed_at(previous.management_ip, now, told.answered):
         kept["management_ip"] = previous.management_ip
+    return replace(now, **kept, provenance=_provenance(previous, now, kept, columns))
+
+
+def _provenance(
+    previous: Device,
+    now: Device,
+    kept: Mapping[str, Any],
+    columns: Mapping[str, FieldSource],
+) -> Mapping[str, FieldSource]:
+    """Return who owns what: where a value was kept, or told by a lesser source, who did before."""
     provenance = {
         **{k: v for k, v in previous.provenance.items() if k != "status"},
         **{k: v for k, v in now.provenance.items() if k not in kept or k in ("ips", "macs")},
     }
+    if outranks("neighbors", previous, now):
+        provenance["neighbors"] = previous.provenance["neighbors"]
     if columns:
         provenance = {k: v for k, v in provenance.items() if not k.startswith(TABLE)}
-    return replace(now, **kept, provenance={**provenance, **columns})
+    return {**provenance, **columns}
 
 
 def _has_lost_neighbors(previous: Device, told: _Told) -> bool:

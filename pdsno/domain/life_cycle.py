@@ -11,6 +11,7 @@ from datetime import datetime
 from pdsno.domain.changes import Changes, compact, field_changes
 from pdsno.domain.entities import Device, DeviceStatus, NewEvent
 from pdsno.domain.jsonable import jsonable
+from pdsno.domain.ownership import owners
 
 _PLACE = ("management_ip", "local_controller", "region")
 """Fields that say where a device is; a change of one is a move."""
@@ -21,8 +22,11 @@ _FEW_NAMES = 5
 
 
 def is_changed(before: Device, after: Device) -> bool:
-    """Tell whether there is anything to write and to report, be it without an event."""
-    return bool(field_changes(before, after))
+    """Tell whether there is anything to write and to report, be it without an event.
+
+    So it is if a better source tells the same: whose a field is decides who may change it.
+    """
+    return bool(field_changes(before, after)) or owners(before) != owners(after)
 
 
 def change_events(

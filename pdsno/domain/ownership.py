@@ -80,6 +80,15 @@ def source_of(device: Device, field: str) -> FieldSource:
     return known or FieldSource(source="unknown", at=device.last_seen)
 
 
+def owners(device: Device) -> dict[str, str]:
+    """Return which source owns which field, without those that any answer tells anew."""
+    told = device.provenance.items()
+    return {name: known.source for name, known in told if name not in _BY_ANY_ANSWER}
+
+
+_BY_ANY_ANSWER = frozenset({"macs", "ips", "management_ip", "status"})
+
+
 def is_pinned(device: Device, field: str) -> bool:
     """Tell whether a person set a field, here or at a tier below."""
     known = device.provenance.get(field)

@@ -13,7 +13,7 @@ from pdsno.domain.changes import renamed
 from pdsno.domain.entities import Device, FieldSource, Interface
 from pdsno.domain.interface_names import spellings
 from pdsno.domain.observations import Facts
-from pdsno.domain.ownership import is_told, outranks
+from pdsno.domain.ownership import is_told, outranks, rank
 
 TABLE = "interfaces"
 _COLUMNS = (
@@ -100,16 +100,17 @@ def table_over(
     filled = [_fill(i, before[i.name], untold) if i.name in before else i for i in now.interfaces]
     filled += _unseen(previous, now, tellers)
     table = tuple(sorted(filled, key=lambda i: i.name))
+    owner = (previous if outranks(TABLE, previous, now) else now).provenance.get(TABLE)
+    columns = _columns(previous, now, owner)
     if table == now.interfaces:
-        return {}, _columns(previous, now, now.provenance.get(TABLE))
+        return {}, columns
     macs = {i.mac for i in table if i.mac and i.mac in previous.macs}
     stays = {
         TABLE: table,
         "ips": tuple(sorted({*now.ips, *addresses_of(table)})),
         "macs": tuple(sorted({*now.macs, *macs})),
     }
-    teller = previous if outranks(TABLE, previous, now) else now
-    return stays, _columns(previous, now, teller.provenance.get(TABLE))
+    return stays, columns
 
 
 def _may_clear(previous: Device, column: str, tellers: frozenset[str]) -> bool:
@@ -135,12 +136,16 @@ def _unseen(previous: Device, now: Device, tellers: frozenset[str]) -> list[Inte
 
 
 def _columns(previous: Device, now: Device, teller: FieldSource | None) -> dict[str, FieldSource]:
-    """Return the provenance of the table and of those columns that another source told."""
+    """Return the provenance of the table and of those columns that another source owns."""
     if teller is None:
         return {}
     told = {TABLE: teller}
     for column in _COLUMNS:
-        owner = _owner(now if _tells(now.interfaces, column) else previous, column)
+        before, after = _owner(previous, column), _owner(now, column)
+        is_new = _tells(now.interfaces, column) and not (
+            before and after and rank(before.source) < rank(after.source)
+        )
+        owner = after if is_new else before
         if owner is not None and owner.source != teller.source:
             told[_key(column)] = owner
     return told

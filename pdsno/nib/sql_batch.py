@@ -35,11 +35,6 @@ class DeviceBatch:
     _log: HistoryLog
     _entries: dict[str, _Entry] = field(default_factory=dict)
 
-    def version(self, device_id: str) -> int | None:
-        """Return the version of a device that waits, None if it does not."""
-        entry = self._entries.get(device_id)
-        return int(entry.row["version"]) if entry else None
-
     def put(self, device: Device, *, is_new: bool, actor: str) -> None:
         """Let a device wait; of one put twice only the last is written."""
         self._log.put(device, is_new=is_new, actor=actor)

@@ -62,6 +62,11 @@ class HistoryLog:
         for device_id in device_ids:
             self._known.pop(device_id, None)
 
+    def version(self, device_id: str) -> int | None:
+        """Return the version of a device that was read or put, None if it was not."""
+        known = self._known.get(device_id)
+        return known.version if known else None
+
     def put(self, device: Device, *, is_new: bool, actor: str) -> None:
         """Take note of a device as it will be written."""
         before = None if is_new else self._known.get(device.device_id)

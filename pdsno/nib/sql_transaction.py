@@ -147,9 +147,10 @@ class SQLTransaction(SQLHistoryTransaction):
         return stored
 
     def _held(self, device_id: str) -> tuple[int | None, str | None]:
-        waiting = self._batch.version(device_id)
-        if waiting is not None:
-            return waiting, None
+        # Only one writer runs: what this transaction read or put is as it was.
+        known = self._log.version(device_id)
+        if known is not None:
+            return known, None
         row = self._session.row(sql_devices.HELD, {"device_id": device_id})
         return (row["version"], row["merged_into"]) if row else (None, None)
 

@@ -90,3 +90,7 @@ class Site:
     def only(self) -> Device:
         (found,) = self.devices.values()
         return found
+
+    def put(self, item: Device) -> None:
+        """Let a device be as somebody made it between two cycles."""
+        self.devices[item.device_id] = item
