@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib.database import Database
-from pdsno.nib.schema import metadata
+from pdsno.nib.schema_history import metadata
 
 log = structlog.get_logger()
 

@@ -5,11 +5,11 @@ To write a new revision, pass a connection to a database at head in the same way
 
 from alembic import context
 
-from pdsno.nib import schema_history
+from pdsno.nib.schema_history import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=schema_history.history.metadata,
+    target_metadata=metadata,
     # SQLite rolls schema changes back too, since we begin its transactions ourselves.
     transactional_ddl=True,
     # SQLite alters a table by copying it.
