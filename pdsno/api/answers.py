@@ -21,12 +21,12 @@ from pdsno.domain.entities import (
     DeviceType,
     Endpoint,
     EndpointSighting,
-    FieldSource,
     Interface,
     Neighbor,
 )
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import AddressOutcome, Authority, CycleRecord, Interruption, Probe
+from pdsno.domain.ownership import is_pinned, pinned
 from pdsno.domain.ports import DeviceInterface
 
 T = TypeVar("T")
@@ -48,7 +48,10 @@ def json_response(adapter: TypeAdapter[A], value: A) -> Response:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceItem:
-    """A device. Sorted and without repeats: `macs`, `ips`, `sources`, and `interfaces` by name."""
+    """A device. Sorted and without repeats: `macs`, `ips`, `sources`, and `interfaces` by name.
+
+    `notes`, `tags`, `site` and `location` are people's; `pinned` are the fields that people set.
+    """
 
     device_id: str
     name: str | None
@@ -70,6 +73,20 @@ class DeviceItem:
     first_seen: datetime
     last_seen: datetime
     version: int
+    notes: str | None
+    tags: tuple[str, ...]
+    site: str | None
+    location: str | None
+    pinned: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """Where the value of a field came from, when it was read there, and whether a person set it."""
+
+    source: str
+    at: datetime
+    pinned: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,21 +95,28 @@ class DeviceDetail(DeviceItem):
 
     chassis_id: str | None
     neighbors: tuple[Neighbor, ...]
-    provenance: Mapping[str, FieldSource]
+    provenance: Mapping[str, Provenance]
 
 
-_ITEM_FIELDS = tuple(f.name for f in fields(DeviceItem))
-_DETAIL_FIELDS = tuple(f.name for f in fields(DeviceDetail))
+_MADE = ("pinned", "provenance")
+_ITEM_FIELDS = tuple(f.name for f in fields(DeviceItem) if f.name not in _MADE)
+_DETAIL_FIELDS = tuple(f.name for f in fields(DeviceDetail) if f.name not in _MADE)
 
 
 def device_item(device: Device) -> DeviceItem:
     """Return a device as it stands in a list."""
-    return DeviceItem(**{name: getattr(device, name) for name in _ITEM_FIELDS})
+    shown = {name: getattr(device, name) for name in _ITEM_FIELDS}
+    return DeviceItem(**shown, pinned=pinned(device))
 
 
 def device_detail(device: Device) -> DeviceDetail:
     """Return a device as it stands alone."""
-    return DeviceDetail(**{name: getattr(device, name) for name in _DETAIL_FIELDS})
+    shown = {name: getattr(device, name) for name in _DETAIL_FIELDS}
+    told = {
+        name: Provenance(source=known.source, at=known.at, pinned=is_pinned(device, name))
+        for name, known in device.provenance.items()
+    }
+    return DeviceDetail(**shown, pinned=pinned(device), provenance=told)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

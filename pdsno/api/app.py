@@ -8,12 +8,16 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 import pdsno
+from pdsno.api.bodies import BodyLimit
 from pdsno.api.gate import Gate
 from pdsno.api.guard import Guard
+from pdsno.api.history_view import history_views
 from pdsno.api.info import ControllerInfo
 from pdsno.api.problems import RESPONSES, add_problem_handlers
 from pdsno.api.routers import (
     controllers,
+    device_edits,
+    device_history,
     devices,
     endpoints,
     events,
@@ -24,6 +28,7 @@ from pdsno.api.routers import (
     probes,
 )
 from pdsno.api.view import views
+from pdsno.domain.entities import OperatorRole
 from pdsno.domain.ports import NIB
 
 PREFIX = "/api/v1"
@@ -68,6 +73,7 @@ def create_app(
     for router in _routers(nib, controller):
         app.include_router(router, prefix=PREFIX, **_EVERYWHERE)
     app.include_router(metrics.router(nib, views(nib)), **_EVERYWHERE)
+    app.add_middleware(BodyLimit)
     app.add_middleware(
         Gate,
         nib=nib,
@@ -84,6 +90,8 @@ def _routers(nib: NIB, controller: Callable[[], ControllerInfo]) -> tuple[APIRou
     view_of = views(nib)
     return (
         devices.router(view_of),
+        device_history.router(history_views(nib)),
+        device_edits.router(nib, history_views(nib, OperatorRole.OPERATOR), controller),
         interfaces.router(view_of),
         endpoints.router(view_of),
         links.router(view_of),

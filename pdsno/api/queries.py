@@ -5,7 +5,7 @@ import json
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import HTTPException, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from pdsno.api.cursor import cursor_of, place_of
 from pdsno.domain.errors import InputError
@@ -35,22 +35,16 @@ def _ip(text: str) -> str:
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
 Mac: TypeAlias = Annotated[Text, AfterValidator(_mac)]
 IpOrPrefix: TypeAlias = Annotated[Text, AfterValidator(_ip)]
+AsOf: TypeAlias = Annotated[
+    AwareDatetime,
+    Field(description="As it was here at this time, with its zone; see `/history` for how far."),
+]
 
 
-class ListQuery(BaseModel):
-    """What every list takes; the subclass adds its filters."""
+class StrictQuery(BaseModel):
+    """Parameters, and nothing beside them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: int = Field(
-        default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items of a page, at most."
-    )
-    cursor: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=_LONGEST_CURSOR,
-        description="`next_cursor` of the page before, with the same filters.",
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +56,20 @@ class ListQuery(BaseModel):
                         f"there is no parameter {name!r} here, only {', '.join(cls.model_fields)}"
                     )
         return given
+
+
+class ListQuery(StrictQuery):
+    """What every list takes; the subclass adds its filters."""
+
+    limit: int = Field(
+        default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items of a page, at most."
+    )
+    cursor: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_LONGEST_CURSOR,
+        description="`next_cursor` of the page before, with the same filters.",
+    )
 
     def place(self) -> str | None:
         """Return the place where the page starts. Raises InputError for a foreign cursor."""

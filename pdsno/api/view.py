@@ -7,6 +7,7 @@ endpoints, controllers, events, cycles, and the links that have an end there. Wh
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
 
 from fastapi import Request
@@ -46,12 +47,17 @@ class View:
         """Raise RefusedError if this operator may see one region only."""
         check_whole(self._operator)
 
-    def devices(self, where: DeviceFilter, *, limit: int, after: str | None) -> Page[Device]:
+    def devices(
+        self, where: DeviceFilter, *, limit: int, after: str | None, as_of: datetime | None = None
+    ) -> Page[Device]:
         where = replace(where, region=region_for(self._operator, where.region))
+        if as_of is not None:
+            return self._nib.devices_as_of(as_of, where, limit=limit, after=after)
         return self._nib.devices(where, limit=limit, after=after)
 
-    def device(self, device_id: str) -> Device | None:
-        device = self._nib.device(device_id)
+    def device(self, device_id: str, *, as_of: datetime | None = None) -> Device | None:
+        nib = self._nib
+        device = nib.device_as_of(device_id, as_of) if as_of else nib.device(device_id)
         return device if device and may_see(self._operator, device.region) else None
 
     def interfaces(
@@ -72,9 +78,19 @@ class View:
         return endpoint, self._nib.endpoint_sightings(endpoint_id, limit=_MOST_SIGHTINGS)
 
     def links(
-        self, *, device_id: str | None, status: LinkStatus | None, limit: int, after: str | None
+        self,
+        *,
+        device_id: str | None,
+        status: LinkStatus | None,
+        limit: int,
+        after: str | None,
+        as_of: datetime | None = None,
     ) -> Page[Link]:
         region = region_for(self._operator, None)
+        if as_of is not None:
+            return self._nib.links_as_of(
+                as_of, device_id=device_id, status=status, region=region, limit=limit, after=after
+            )
         return self._nib.links(
             device_id=device_id, status=status, region=region, limit=limit, after=after
         )

@@ -22,7 +22,7 @@ from schemathesis.checks import (
 from schemathesis.core.result import Ok
 
 from pdsno.api import gate, guard
-from pdsno.domain.entities import Interface, Link, LinkEnd, LinkStatus
+from pdsno.domain.entities import Interface, Link, LinkEnd, LinkStatus, OperatorRole
 from pdsno.domain.identifiers import Role
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import (
@@ -51,19 +51,23 @@ PATHS = [
     "/api/v1/controllers",
     "/api/v1/devices",
     "/api/v1/devices/{device_id}",
+    "/api/v1/devices/{device_id}/history",
     "/api/v1/endpoints",
     "/api/v1/endpoints/{endpoint_id}",
     "/api/v1/events",
     "/api/v1/health",
+    "/api/v1/history",
     "/api/v1/interfaces",
     "/api/v1/links",
     "/api/v1/probes",
     "/api/v1/probes/cycles",
     "/metrics",
 ]
+WRITES = [("PATCH", "/api/v1/devices/{device_id}")]
 WITHOUT_PARAMETERS = {"/api/v1/health", "/metrics"}
 """Of these there is nothing to get wrong."""
 TOKEN_A = "pdsno_" + "zone-A".ljust(43, "-")
+TOKEN_OPERATOR = "pdsno_" + "operator".ljust(43, "-")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,8 @@ def schema() -> Iterator[BaseSchema]:
         document = app.openapi()
         for operations in document["paths"].values():
             # Else it would guess tokens; who may ask is the tests' to say.
-            del operations["get"]["security"]
+            for one in operations.values():
+                del one["security"]
         loaded = schemathesis.openapi.from_dict(document)
         loaded.app = app
         yield loaded
@@ -94,6 +99,7 @@ def schema() -> Iterator[BaseSchema]:
 def fill(nib: NIBStore) -> None:
     put(nib, device(1, name="spine1", region="zone-A", interfaces=(Interface(name="eth1"),)))
     put_token(nib, TOKEN_A, name="noc-a", region="zone-A")
+    put_token(nib, TOKEN_OPERATOR, name="alice", role=OperatorRole.OPERATOR)
     end, nowhere = (LinkEnd(device_id=d, device=None, interface="e") for d in ("dev_0001", None))
     with nib.transaction() as change:
         change.put_controller(controller("lc", Role.LOCAL, "zone-A"), expected_version=None)
@@ -115,16 +121,18 @@ def fill(nib: NIBStore) -> None:
         )
 
 
-def operation(schema: BaseSchema, path: str) -> Operation:
-    return schema[path]["GET"]
+def operation(schema: BaseSchema, path: str, method: str = "GET") -> Operation:
+    return schema[path][method]
 
 
-def ask(schema: BaseSchema, path: str, mode: GenerationMode, token: str | None) -> list[int]:
+def ask(
+    schema: BaseSchema, path: str, mode: GenerationMode, token: str | None, method: str = "GET"
+) -> list[int]:
     """Ask in several ways, check each answer, return the statuses."""
     statuses: list[int] = []
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    @given(case=operation(schema, path).as_strategy(generation_mode=mode))
+    @given(case=operation(schema, path, method).as_strategy(generation_mode=mode))
     @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     def every(case: Case[Any]) -> None:
         response = case.call(headers=headers)
@@ -137,8 +145,20 @@ def ask(schema: BaseSchema, path: str, mode: GenerationMode, token: str | None) 
 
 def test_every_documented_route_is_asked(schema: BaseSchema) -> None:
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert sorted(one.path for one in found) == PATHS
-    assert {one.method for one in found} == {"get"}
+    assert sorted(one.path for one in found if one.method == "get") == PATHS
+    writes = [(one.method.upper(), one.path) for one in found if one.method != "get"]
+    assert sorted(writes) == WRITES
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_writes_are_answered_as_documented_and_refused_to_whoever_may_only_read(
+    schema: BaseSchema, method: str, path: str
+) -> None:
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        statuses = ask(schema, path, mode, TOKEN_OPERATOR, method)
+        assert set(statuses) <= {200, 400, 404, 405, 412, 422}
+        refused = ask(schema, path, mode, TOKEN, method)
+        assert set(refused) <= {400, 403, 404, 405, 422}
 
 
 @pytest.mark.attack(29)

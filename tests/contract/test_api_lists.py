@@ -108,7 +108,8 @@ def test_a_device_in_the_list_has_exactly_the_documented_fields(api: Api) -> Non
     assert list(spine) == [
         "device_id", "name", "status", "device_type", "vendor", "model", "platform", "os_version",
         "serial", "region", "namespace", "local_controller", "management_ip", "macs", "ips",
-        "interfaces", "sources", "first_seen", "last_seen", "version",
+        "interfaces", "sources", "first_seen", "last_seen", "version", "notes", "tags", "site",
+        "location", "pinned",
     ]  # fmt: skip
     assert list(host) == list(spine)
     assert list(spine["interfaces"][0]) == [
@@ -131,6 +132,7 @@ def test_a_device_alone_also_tells_neighbors_and_provenance(api: Api) -> None:
     assert found["provenance"]["name"] == {
         "source": "snmp",
         "at": "2026-03-01T12:00:00.250000Z",
+        "pinned": False,
     }
 
 
@@ -176,7 +178,7 @@ def test_each_filter_finds_what_it_names_and_nothing_else(
 
 def test_every_condition_of_the_nib_can_be_asked_for() -> None:
     conditions = {f.name for f in fields(DeviceFilter)}
-    assert conditions == set(DeviceQuery.model_fields) - {"limit", "cursor"}
+    assert conditions == set(DeviceQuery.model_fields) - {"limit", "cursor", "as_of"}
 
 
 def test_all_conditions_must_hold(two_devices: Api) -> None:

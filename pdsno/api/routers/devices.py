@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -14,7 +14,8 @@ from pdsno.api.answers import (
     device_item,
     json_response,
 )
-from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.api.etags import device_etag, is_current
+from pdsno.api.queries import AsOf, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
@@ -43,10 +44,17 @@ class DeviceQuery(ListQuery):
         default=None,
         description="Looked for, caseless, in name, vendor, model, platform, serial, MACs, IPs.",
     )
+    as_of: AsOf | None = None
 
     def where(self) -> DeviceFilter:
         """Return the filter."""
         return DeviceFilter(**{name: getattr(self, name) for name in _FILTERS})
+
+
+class OneQuery(StrictQuery):
+    """What one device can be asked with."""
+
+    as_of: AsOf | None = None
 
 
 def router(view_of: ViewOf) -> APIRouter:
@@ -58,20 +66,34 @@ def router(view_of: ViewOf) -> APIRouter:
         query: Annotated[DeviceQuery, Query()], view: Annotated[View, Depends(view_of)]
     ) -> Response:
         """Devices in order of their IDs, which is the order in which they were first seen."""
-        page = view.devices(query.where(), limit=query.limit, after=query.place())
+        page = view.devices(
+            query.where(), limit=query.limit, after=query.place(), as_of=query.as_of
+        )
         items = tuple(device_item(device) for device in page.items)
         answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
         return json_response(_LISTING, answer)
 
-    @routes.get("/{device_id}", response_model=DeviceDetail, dependencies=[Depends(no_parameters)])
+    @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(
         device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        query: Annotated[OneQuery, Query()],
         view: Annotated[View, Depends(view_of)],
+        if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """One device. An ID that was merged away shows the device that absorbed it."""
-        device = view.device(device_id)
+        """One device. An ID that was merged away shows the device that absorbed it.
+
+        Its `ETag` is what a change names in `If-Match`; a picture of the past has none.
+        """
+        device = view.device(device_id, as_of=query.as_of)
         if device is None:
             raise NotFoundError(f"there is no device {device_id}")
-        return json_response(_DETAIL, device_detail(device))
+        if query.as_of is not None:
+            return json_response(_DETAIL, device_detail(device))
+        headers = {"ETag": device_etag(device)}
+        if is_current(if_none_match, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        answer = json_response(_DETAIL, device_detail(device))
+        answer.headers.update(headers)
+        return answer
 
     return routes

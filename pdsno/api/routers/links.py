@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import Listing, json_response
-from pdsno.api.queries import ListQuery, Text
+from pdsno.api.queries import AsOf, ListQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import Link, LinkStatus
 
@@ -18,6 +18,7 @@ class LinkQuery(ListQuery):
 
     device_id: Text | None = Field(default=None, description="At either end.")
     status: LinkStatus | None = None
+    as_of: AsOf | None = None
 
 
 def router(view_of: ViewOf) -> APIRouter:
@@ -34,6 +35,7 @@ def router(view_of: ViewOf) -> APIRouter:
             status=query.status,
             limit=query.limit,
             after=query.place(),
+            as_of=query.as_of,
         )
         answer = Listing(items=page.items, next_cursor=query.cursor_to(page.next_after))
         return json_response(_LISTING, answer)
