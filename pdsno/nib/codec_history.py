@@ -13,8 +13,8 @@ from pdsno.nib.codec import Row, dumps, text, utc
 _PLAIN = tuple(f.name for f in fields(Change) if f.name not in ("kind", "old", "new"))
 
 
-def history_rows(changes: Iterable[Change], at: datetime) -> list[dict[str, Any]]:
-    """Return changes that were learnt at one time as rows; the store numbers them in this order."""
+def history_rows(changes: Iterable[Change], at: datetime, first: int) -> list[dict[str, Any]]:
+    """Return changes that were learnt at one time as rows, numbered from `first` on."""
     told = utc(at)
     return [
         {name: getattr(change, name) for name in _PLAIN}
@@ -25,8 +25,9 @@ def history_rows(changes: Iterable[Change], at: datetime) -> list[dict[str, Any]
             "old": None if change.old is None else dumps(change.old),
             "new": None if change.new is None else dumps(change.new),
             "at": told,
+            "seq": seq,
         }
-        for change in changes
+        for seq, change in enumerate(changes, first)
     ]
 
 

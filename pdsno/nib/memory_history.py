@@ -62,9 +62,9 @@ def time_after(state: State) -> datetime:
 
 def record(state: State, changes: Iterable[Change], at: datetime) -> None:
     """Add changes to the history."""
-    for row in history_rows(changes, at):
-        seq = next(reversed(state.history), 0) + 1
-        state.history[seq] = entry_of({**row, "seq": seq})
+    first = next(reversed(state.history), 0) + 1
+    for row in history_rows(changes, at, first):
+        state.history[row["seq"]] = entry_of(row)
 
 
 def prune(state: State, before: datetime) -> int:

@@ -1,9 +1,6 @@
 """Tables of the history: see `schema` for what all tables have in common."""
 
-from datetime import UTC, datetime
-from typing import Any
-
-from sqlalchemy import Column, Connection, Index, Table, Text, event
+from sqlalchemy import Column, Index, Table, Text
 
 from pdsno.nib.schema import Instant, Key, Number, metadata
 
@@ -12,7 +9,7 @@ __all__ = ["history", "metadata", "retention"]
 history = Table(
     "history",
     metadata,
-    Column("seq", Number, primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("entity_id", Key, nullable=False),
     Column("label", Text, nullable=False),
@@ -37,9 +34,3 @@ retention = Table(
     sqlite_strict=True,
 )
 """Since when something is kept whole: what was before is forgotten, or was never known."""
-
-
-@event.listens_for(retention, "after_create")
-def _begin_history(table: Table, connection: Connection, **_: Any) -> None:  # noqa: ANN401
-    """A new NIB knows everything from now on."""
-    connection.execute(table.insert(), {"kind": "history", "kept_from": datetime.now(UTC)})

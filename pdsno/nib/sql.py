@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
-from pdsno.nib import migrate, schema, sql_records
+from pdsno.nib import migrate, schema, schema_history, sql_records
 from pdsno.nib.database import Database
 from pdsno.nib.orphans import orphans
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_reader import SQLReader
 from pdsno.nib.sql_session import Session, translated
 from pdsno.nib.sql_transaction import SQLTransaction
-from pdsno.nib.sql_writes import insert_into
+from pdsno.nib.sql_writes import insert_into, put
 from pdsno.nib.turns import WriterTurns
 
 
@@ -42,13 +42,16 @@ class SQLNIB:
                 return
         with self._session() as session:
             if session.row(sql_records.STREAM) is None:
+                now = datetime.now(UTC)
                 row = {
                     "number": 1,
                     "stream_id": str(uuid.uuid4()),
                     "last_seq": 0,
-                    "created_at": datetime.now(UTC),
+                    "created_at": now,
                 }
                 session.run(insert_into(schema.streams), row)
+                kept = {"kind": "history", "kept_from": now}
+                put(session, schema_history.retention, kept)
             session.commit()
 
     @contextmanager

@@ -35,7 +35,7 @@ CHANGED = (
     .distinct()
     .order_by(_C.entity_id)
 )
-LAST_AT = select(_C.at).order_by(_C.seq.desc()).limit(1)
+LAST = select(_C.seq, _C.at).order_by(_C.seq.desc()).limit(1)
 COUNT = select(func.count()).select_from(history).where(_C.at < bindparam("before"))
 KEPT_FROM = select(retention.c.kept_from).where(retention.c.kind == "history")
 

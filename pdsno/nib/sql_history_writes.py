@@ -132,11 +132,12 @@ class HistoryLog:
         changes, self._changes = self._changes, []
         if not changes:
             return
+        last = self._session.row(sql_history.LAST)
         if self._at is None:
-            last = self._session.scalar(sql_history.LAST_AT)
             now = datetime.now(UTC)
-            self._at = max(now, last) if last else now
-        self._session.run(insert_into(history), history_rows(changes, self._at))
+            self._at = max(now, last["at"]) if last else now
+        first = last["seq"] + 1 if last else 1
+        self._session.run(insert_into(history), history_rows(changes, self._at, first))
 
     def prune(self, before: datetime) -> int:
         """Forget what happened before a time."""

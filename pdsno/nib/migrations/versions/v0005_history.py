@@ -21,14 +21,14 @@ def upgrade() -> None:
     """Add the history, and since when it is whole."""
     op.create_table(
         "history",
-        sa.Column("seq", _NUMBER, nullable=False),
+        sa.Column("seq", _NUMBER, nullable=False, autoincrement=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("entity_id", _KEY, nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("region", sa.Text()),
         sa.Column("field", sa.Text(), nullable=False),
-        sa.Column("old", sa.Text()),
-        sa.Column("new", sa.Text()),
+        sa.Column("old", sa.Text(), comment="JSON"),
+        sa.Column("new", sa.Text(), comment="JSON"),
         sa.Column("at", _INSTANT, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
