@@ -72,6 +72,37 @@ def test_increments_by_version_lose_nothing(nib: NIBStore) -> None:
     assert (held.missed, held.version) == (100, 101)
 
 
+@pytest.mark.attack(37)
+@pytest.mark.parametrize("store", STORED, ids=name_of)
+def test_two_writers_on_one_row_a_thousand_times_lose_no_update(
+    store: Store, tmp_path: Path
+) -> None:
+    """Each has the NIB open for itself, as two processes have: one wins, the other is told."""
+    with store.open(tmp_path) as one, store.open(tmp_path) as other:
+        put(one, device(missed=0))
+
+        def write(number: int) -> int:
+            nib = (one, other)[number]
+            won = 0
+            for _ in range(500):
+                seen = nib.device("dev_1")
+                assert seen is not None
+                try:
+                    with nib.transaction() as tx:
+                        more = replace(seen, missed=seen.missed + 1)
+                        tx.put_device(more, expected_version=seen.version)
+                except ConflictError:
+                    continue
+                won += 1
+            return won
+
+        won = together(2, write)
+        held = one.device("dev_1")
+    assert held is not None
+    assert (held.missed, held.version) == (sum(won), sum(won) + 1)
+    assert sum(won) < 1000, "the two never met: the test shows nothing"
+
+
 def test_numbers_events_and_messages_are_dense_over_threads(nib: NIBStore) -> None:
     def work(number: int) -> list[int]:
         numbers = []

@@ -295,3 +295,28 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None
             assert faults(nib) == ()
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.attack(34)
+@pytest.mark.lab
+def test_a_file_system_that_turns_read_only_is_one_clear_line_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
+    try:
+        path = disk / "nib.db"
+        with NIBStore(path) as nib:
+            put(nib, device("dev_before"))
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with pytest.raises(OperationError, match="Read-only file system") as error:
+            NIBStore(path)
+        one_line(error, path)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        with NIBStore(path) as nib:
+            put(nib, device("dev_after"))
+            assert len(nib.all_devices()) == 2
+            assert faults(nib) == ()
+    finally:
+        subprocess.run(["umount", disk], check=True)
