@@ -20,6 +20,7 @@ from pdsno.api.routers import (
     device_history,
     devices,
     endpoints,
+    event_stream,
     events,
     health,
     interfaces,
@@ -27,6 +28,8 @@ from pdsno.api.routers import (
     metrics,
     probes,
 )
+from pdsno.api.streams import StreamLimits, Streams
+from pdsno.api.tail import Tail
 from pdsno.api.view import views
 from pdsno.domain.entities import OperatorRole
 from pdsno.domain.ports import NIB
@@ -51,7 +54,11 @@ _EVERYWHERE: dict[str, Any] = {"responses": RESPONSES, "dependencies": [Security
 
 
 def create_app(
-    nib: NIB, *, controller: Callable[[], ControllerInfo], host_names: Iterable[str] = ()
+    nib: NIB,
+    *,
+    controller: Callable[[], ControllerInfo],
+    host_names: Iterable[str] = (),
+    stream_limits: StreamLimits | None = None,
 ) -> FastAPI:
     """Return the ASGI application that shows one controller's NIB.
 
@@ -70,7 +77,8 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )
     add_problem_handlers(app)
-    for router in _routers(nib, controller):
+    streams = Streams(stream_limits or StreamLimits(), Tail(nib))
+    for router in _routers(nib, controller, streams):
         app.include_router(router, prefix=PREFIX, **_EVERYWHERE)
     app.include_router(metrics.router(nib, views(nib)), **_EVERYWHERE)
     app.add_middleware(BodyLimit)
@@ -85,7 +93,9 @@ def create_app(
     return app
 
 
-def _routers(nib: NIB, controller: Callable[[], ControllerInfo]) -> tuple[APIRouter, ...]:
+def _routers(
+    nib: NIB, controller: Callable[[], ControllerInfo], streams: Streams
+) -> tuple[APIRouter, ...]:
     """Return one router per resource; a new resource is a file and a line here."""
     view_of = views(nib)
     return (
@@ -97,6 +107,7 @@ def _routers(nib: NIB, controller: Callable[[], ControllerInfo]) -> tuple[APIRou
         links.router(view_of),
         controllers.router(view_of),
         events.router(view_of),
+        event_stream.router(view_of, streams),
         probes.router(view_of),
         health.router(nib, controller),
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -29,8 +30,9 @@ class Gate:
     """ASGI middleware: puts the `Operator` into the request's state, or answers 401.
 
     The token is looked up in the NIB on each request, so that its revocation counts on the next
-    one. `open_paths` are served without a token too, then with the operator None. Failures of a
-    source are limited, and told in the event log in sums (`Attempts`); tokens appear nowhere.
+    one; `is_welcome()` in the state tells an answer that lasts whether it is good still.
+    `open_paths` are served without a token too, then with the operator None. Failures of a source
+    are limited, and told in the event log in sums (`Attempts`); tokens appear nowhere.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Gate:
             headers = {"WWW-Authenticate": challenge} if verdict.status == 401 else {}  # noqa: PLR2004 - Unauthorized
             await response_of(verdict, headers)(scope, receive, send)
             return
-        scope.setdefault("state", {})["operator"] = verdict
+        state = scope.setdefault("state", {})
+        state["operator"] = verdict
+        state["is_welcome"] = partial(self._is_welcome, given)
         await self._app(scope, receive, send)
 
     # --- in a worker thread ------------------------------------------------------------------
@@ -78,6 +82,14 @@ class Gate:
             return Problem(
                 status=503, detail="the NIB cannot be read: see the log", retry_after_s=1
             )
+
+    def _is_welcome(self, given: list[str]) -> bool:
+        """Tell whether a token that was good is so still; asked while an answer lasts."""
+        found = _digest(given)
+        if isinstance(found, Failure):
+            return False
+        record = self._nib.api_token(found)
+        return not isinstance(operator_of(record, datetime.now(UTC)), Failure)
 
     def _judge(self, given: list[str], source: str) -> Operator | Problem:
         found = _digest(given)

@@ -42,7 +42,7 @@ AsOf: TypeAlias = Annotated[
 
 
 class StrictQuery(BaseModel):
-    """Parameters, and nothing beside them."""
+    """Query parameters, of which none is unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -43,6 +43,15 @@ class View:
         self._nib = nib
         self._operator = operator
 
+    @property
+    def operator(self) -> Operator:
+        """Who asks."""
+        return self._operator
+
+    def check_region(self, region: str | None) -> None:
+        """Raise RefusedError if this operator may not see a region (None: all they may see)."""
+        region_for(self._operator, region)
+
     def check_whole(self) -> None:
         """Raise RefusedError if this operator may see one region only."""
         check_whole(self._operator)
@@ -116,6 +125,11 @@ class View:
             region=region_for(self._operator, region),
             newest_first=newest_first,
         )
+
+    def first_event(self, *, at_or_after: int) -> Event | None:
+        """Return the first event from a seq on, of whatever region: to compare a cursor with."""
+        found = self._nib.events(after_seq=at_or_after - 1, limit=1)
+        return found[0] if found else None
 
     def cycles(self) -> Sequence[CycleRecord]:
         """Return all cycles that are kept, the newest first."""

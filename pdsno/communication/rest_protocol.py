@@ -8,7 +8,7 @@ which certificate. Both are added here to its h11 protocol, by its attributes `a
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import h11
@@ -18,6 +18,9 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 EXTENSION = "pdsno.tls"
 """Key in the ASGI scope's `extensions`: a dict with `client_cert_der`, bytes or None."""
+
+CONNECTION = "pdsno.connection"
+"""Key in the ASGI scope's `extensions`: a `Connection`, for what answers for long."""
 
 _GRACE_S = 60.0
 _CLOSE = (b"connection", b"close")
@@ -38,6 +41,18 @@ class ConnectionLimits:
     per_source: int | None = None
 
 
+@dataclass(kw_only=True, slots=True)
+class Connection:
+    """What an application that answers for long has to know of its connection.
+
+    `stopping` is set when the server ends. `let_pass()` lets what is sent from then on be written
+    though the peer has not taken what was written before; for last words only.
+    """
+
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    let_pass: Callable[[], None] = lambda: None
+
+
 class PeerProtocol(H11Protocol):
     """One connection. `sources` is shared by all connections of a server."""
 
@@ -56,6 +71,7 @@ class PeerProtocol(H11Protocol):
         self._phase: Any = None
         self._deadline: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
+        self._stopping = asyncio.Event()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,6 +85,10 @@ class PeerProtocol(H11Protocol):
         self._end = self.loop.call_later(self._limits.life_s + _GRACE_S, transport.abort)
         self._watch()
         self.app = self._telling(self.app, _certificate(transport))
+
+    def shutdown(self) -> None:
+        self._stopping.set()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -106,14 +126,19 @@ class PeerProtocol(H11Protocol):
         # Until the next request begins, uvicorn's own keep-alive timer runs.
         self._phase = None
 
+    def _let_pass(self) -> None:
+        self.flow.resume_writing()
+
     def _telling(self, inner: Any, certificate: bytes | None) -> AsgiApp:  # noqa: ANN401 - ASGI
         extension = {"client_cert_der": certificate}
+        connection = Connection(stopping=self._stopping, let_pass=self._let_pass)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
             if _is_ambiguous(scope["headers"]):
                 await _refuse(send)
                 return
             scope.setdefault("extensions", {})[EXTENSION] = extension
+            scope["extensions"][CONNECTION] = connection
             is_old = self.loop.time() > self._until
             await inner(scope, receive, _closing(send) if is_old else send)
 

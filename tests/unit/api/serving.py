@@ -126,19 +126,25 @@ def info(**health: object) -> ControllerInfo:
 
 
 def app_of(
-    nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
+    nib: NIBStore,
+    controller: Callable[[], ControllerInfo] = info,
+    host_names: tuple[str, ...] = (),
+    **options: Any,  # noqa: ANN401 - of create_app
 ) -> FastAPI:
     """Return the API of a NIB into which TOKEN is put."""
     put_token(nib, TOKEN)
-    return create_app(nib, controller=controller, host_names=host_names)
+    return create_app(nib, controller=controller, host_names=host_names, **options)
 
 
 @contextmanager
 def served(
-    nib: NIBStore, controller: Callable[[], ControllerInfo] = info, host_names: tuple[str, ...] = ()
+    nib: NIBStore,
+    controller: Callable[[], ControllerInfo] = info,
+    host_names: tuple[str, ...] = (),
+    **options: Any,  # noqa: ANN401 - of create_app
 ) -> Iterator[Api]:
     """Serve a NIB on a free port of loopback; the session has a token that may see everything."""
-    app = app_of(nib, controller, host_names)
+    app = app_of(nib, controller, host_names, **options)
     runner = RestRunner(app, host="127.0.0.1", port=0)
     # A line a request would come after the answer, in the output of another test; and structlog's
     # own default draws the locals of each frame, which takes seconds.
