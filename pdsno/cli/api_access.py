@@ -37,12 +37,16 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiTarget:
-    """Whose API to ask, and how. `ca` None: the machine's own CAs; `origin` is of the token."""
+    """Whose API to ask, and how. `ca` None: the machine's own CAs; `origin` is of the token.
+
+    `named` are the files by which it was looked up: the token's and the CA's.
+    """
 
     url: str
     token: str | None = None
     origin: str = ""
     ca: Path | None = None
+    named: tuple[Path | None, Path | None] = (None, None)
 
 
 def access_options(command: _Command) -> _Command:
@@ -88,6 +92,7 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
     clear; OperationError for a file that cannot be read, or that others can read.
     """
     url = checked_url(url)
+    named = (token_file, ca)
     kept = _kept().get(_key(url), {})
     if kept.get("until", _FOREVER) < _now():
         kept = {}
@@ -102,7 +107,13 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
         raise InputError(
             f"{url} would carry the token in the clear: off loopback the API speaks https://"
         )
-    return ApiTarget(url=url, token=token, origin=origin, ca=ca)
+    return ApiTarget(url=url, token=token, origin=origin, ca=ca, named=named)
+
+
+def look_up_again(target: ApiTarget) -> ApiTarget:
+    """Return how to ask the same API now: what is kept may have changed. Raises as `look_up`."""
+    token_file, ca = target.named
+    return look_up(target.url, token_file=token_file, ca=ca)
 
 
 def default_api() -> str:

@@ -71,6 +71,10 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.nib:nib",
         summary="Read devices, interfaces, links, controllers, events.",
     ),
+    "topology": Entry(
+        target="pdsno.cli.topology:topology",
+        summary="Draw the network in the terminal.",
+    ),
     "token": Entry(
         target="pdsno.cli.token:token",
         summary="Join tokens for new controllers.",

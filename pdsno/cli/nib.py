@@ -11,6 +11,7 @@ from pdsno.cli import nib_care, nib_ledger
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.nib_client import NIBClient
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
+from pdsno.cli.watch import watch
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
 from pdsno.domain.identifiers import Role
 
@@ -25,6 +26,7 @@ Examples:
   pdsno nib device spine1
   pdsno nib links --status conflict
   pdsno nib events --newest-first --limit 20
+  pdsno nib watch --type 'DEVICE_*'
   pdsno nib endpoints --ip 10.1.20.0/24
   pdsno nib probes --unanswered
   pdsno nib probes --cycles
@@ -42,6 +44,9 @@ def nib() -> None:
 
 for _command in nib_care.COMMANDS:
     nib.add_command(_command)
+
+
+nib.add_command(watch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

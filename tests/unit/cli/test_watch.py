@@ -1,0 +1,268 @@
+"""`pdsno nib watch` against a real API that comes and goes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from pdsno.cli import watch as module
+from pdsno.cli.api_access import ApiTarget, remember
+from pdsno.cli.main import main
+from pdsno.communication.rest_runner import RestRunner
+from pdsno.domain.errors import InputError
+from pdsno.nib import NIBStore
+from tests.unit.api.serving import TOKEN, app_of, event, put_token, served
+
+_SOON_S = 20
+OTHER_TOKEN = "pdsno_" + "another-token".ljust(43, "_")
+
+
+@pytest.fixture
+def store() -> Iterator[NIBStore]:
+    with NIBStore("memory://") as made:
+        happen(made, "DEVICE_APPEARED", "dev_1", "zone-A")
+        yield made
+
+
+def happen(store: NIBStore, kind: str, subject: str, region: str | None = None) -> None:
+    with store.transaction() as change:
+        change.append_event(event(kind, subject, region))
+
+
+_followers: list[tuple[threading.Thread, threading.Event]] = []
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wait shortly, and end what follows when the test does."""
+    for name in ("_POLL_S", "_FIRST_WAIT_S", "_MOST_WAIT_S"):
+        monkeypatch.setattr(module, name, 0.02)
+    yield
+    while _followers:
+        thread, is_over = _followers.pop()
+        is_over.set()
+        thread.join(_SOON_S)
+
+
+class _OverError(Exception):
+    pass
+
+
+@contextmanager
+def serving(store: NIBStore, port: int = 0) -> Iterator[RestRunner]:
+    runner = RestRunner(app_of(store), host="127.0.0.1", port=port)
+    runner.start()
+    try:
+        yield runner
+    finally:
+        runner.stop()
+
+
+@dataclass
+class Follower:
+    """Follows in a thread, as the command does."""
+
+    target: ApiTarget
+    place: module._Place
+    filters: dict[str, str] = field(default_factory=dict)
+    seen: "Queue[int | Exception]" = field(default_factory=Queue)
+
+    def start(self) -> None:
+        is_over = threading.Event()
+        thread = threading.Thread(target=self._run, args=(is_over,), daemon=True)
+        _followers.append((thread, is_over))
+        thread.start()
+
+    def _run(self, is_over: threading.Event) -> None:
+        def sleep(seconds: float) -> None:
+            if is_over.wait(seconds):
+                raise _OverError
+
+        try:
+            for found in module._Watch(self.target, self.filters, self.place, sleep).events():
+                self.place.pass_by(found)
+                self.seen.put(found["seq"])
+        except Exception as error:  # noqa: BLE001 - for the test to look at
+            self.seen.put(error)
+
+    def next(self) -> int | Exception:
+        return self.seen.get(timeout=_SOON_S)
+
+
+def follow(url: str, seq: int | None = 0, **target: str) -> Follower:
+    asked = ApiTarget(url=url, token=target.get("token", TOKEN))
+    follower = Follower(asked, module._Place(seq=seq))
+    follower.start()
+    return follower
+
+
+def test_events_come_as_they_happen(store: NIBStore) -> None:
+    with served(store) as api:
+        follower = follow(api.url)
+        assert follower.next() == 1
+        happen(store, "DEVICE_CHANGED", "dev_1", "zone-A")
+        assert follower.next() == 2
+
+
+def test_without_a_place_it_begins_with_the_next_event(store: NIBStore) -> None:
+    with served(store) as api:
+        follower = follow(api.url, None)
+        while follower.place.seq is None:
+            threading.Event().wait(0.01)
+        happen(store, "DEVICE_CHANGED", "dev_1", "zone-A")
+        assert follower.next() == 2
+
+
+def test_after_the_api_was_away_nothing_is_lost_and_nothing_comes_twice(
+    store: NIBStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
+    with serving(store) as first:
+        port = first.port
+        follower = follow(f"http://127.0.0.1:{port}")
+        assert follower.next() == 1
+    for number in range(2, 6):
+        happen(store, "DEVICE_CHANGED", f"dev_{number}")
+    lost = ""
+    while "trying again" not in lost:
+        lost += capsys.readouterr().err
+    with serving(store, port):
+        assert [follower.next() for _ in range(4)] == [2, 3, 4, 5]
+        happen(store, "DEVICE_CHANGED", "dev_6")
+        assert follower.next() == 6
+    told = capsys.readouterr().err
+    assert lost.count("cannot reach the API") == 1
+    assert "going on after event 1" in told
+
+
+def test_a_token_that_changed_with_the_restart_is_looked_up_again(
+    store: NIBStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(store) as first:
+        port = first.port
+        url = f"http://127.0.0.1:{port}"
+        remember(url, TOKEN)
+        follower = follow(url)
+        assert follower.next() == 1
+    while "trying again" not in capsys.readouterr().err:
+        pass
+    with NIBStore("memory://") as anew:
+        put_token(anew, OTHER_TOKEN)
+        for number in range(1, 4):
+            happen(anew, "DEVICE_CHANGED", f"dev_{number}")
+        remember(url, OTHER_TOKEN)
+        with serving(anew, port):
+            assert follower.next() == 2
+
+
+def test_a_log_that_ends_before_our_place_is_told_and_followed_from_its_end(
+    store: NIBStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
+    happen(store, "DEVICE_CHANGED", "dev_1")
+    with serving(store) as first:
+        port = first.port
+        follower = follow(f"http://127.0.0.1:{port}")
+        assert [follower.next(), follower.next()] == [1, 2]
+    with NIBStore("memory://") as restored:
+        happen(restored, "DEVICE_APPEARED", "dev_1")
+        with serving(restored, port):
+            told = ""
+            while "restored" not in told:
+                told += capsys.readouterr().err
+            while follower.place.seq != 1:
+                threading.Event().wait(0.01)
+            happen(restored, "DEVICE_CHANGED", "dev_1")
+            assert follower.next() == 2
+
+
+def test_what_cannot_begin_says_why(store: NIBStore) -> None:
+    with served(store) as api:
+        refused = follow(api.url, token="pdsno_" + "x" * 43).next()
+        assert isinstance(refused, InputError)
+        assert "refused the token" in str(refused)
+        beyond = follow(api.url, 900).next()
+        assert isinstance(beyond, InputError)
+        assert "the newest event" in str(beyond)
+        assert follow(api.url, 0).next() == 1
+
+
+def test_a_place_is_kept_and_found_again(tmp_path: Path) -> None:
+    file = tmp_path / "cursor"
+    assert module._kept(file) is None
+    module._Place(seq=5, file=file).pass_by({"seq": 6})
+    assert module._kept(file) == 6
+    file.write_text("six")
+    with pytest.raises(InputError, match="holds no number"):
+        module._kept(file)
+
+
+# --- the command as a process ----------------------------------------------------------------
+
+
+@contextmanager
+def process(*args: str) -> Iterator["subprocess.Popen[str]"]:
+    code = "import sys; from pdsno.cli.main import main; sys.exit(main())"
+    started = subprocess.Popen(
+        [sys.executable, "-c", code, "nib", "watch", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PDSNO_API_TOKEN": TOKEN},
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(
+    store: NIBStore, tmp_path: Path, number: signal.Signals
+) -> None:
+    happen(store, "LINK_GONE", "link_1")
+    happen(store, "DEVICE_RETURNED", "dev_1")
+    cursor = tmp_path / "cursor"
+    cursor.write_text("0\n")
+    with (
+        served(store) as api,
+        process(
+            "--api", api.url, "--type", "device_*", "-o", "json", "--cursor-file", str(cursor)
+        ) as running,
+    ):
+        assert running.stdout is not None
+        shown = [json.loads(running.stdout.readline()) for _ in range(2)]
+        while cursor.read_text() != "3\n":
+            threading.Event().wait(0.01)
+        running.send_signal(number)
+        out, err = running.communicate(timeout=_SOON_S)
+    assert [one["event_type"] for one in shown] == ["DEVICE_APPEARED", "DEVICE_RETURNED"]
+    assert (out, err, running.returncode) == ("", "stopped; go on with --after 3\n", 0)
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def invoke(*args: str) -> tuple[int, str]:
+        code = main(["nib", "watch", *args])
+        return code, capsys.readouterr().err
+
+    return invoke
+
+
+def test_nobody_there_at_the_beginning_is_an_error(fail: Callable[..., tuple[int, str]]) -> None:
+    code, err = fail("--api", "http://127.0.0.1:9")
+    assert code == 1
+    assert "cannot reach the API" in err
+    code, err = fail("--after", "1", "--cursor-file", "x")
+    assert code == 2
+    assert "exclude each other" in err
