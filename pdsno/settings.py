@@ -6,6 +6,7 @@ other files with other owners.
 
 import difflib
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -366,3 +367,11 @@ def load_broker_settings(path: Path) -> BrokerNodeSettings:
     if settings.join_token_file is not None:
         paths["join_token_file"] = base / settings.join_token_file
     return settings.model_copy(update=paths)
+
+
+def default_state_dir() -> Path:
+    """Return where an all-in-one installation keeps its state."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/pdsno/site")
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "pdsno"

@@ -91,6 +91,10 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.policy:policy",
         summary="Show or apply policy.",
     ),
+    "doctor": Entry(
+        target="pdsno.cli.doctor:doctor",
+        summary="What is wrong here, and what to do about it.",
+    ),
     "settings": Entry(
         target="pdsno.cli.settings_check:settings",
         summary="Check a settings file before a controller reads it.",

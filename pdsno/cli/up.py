@@ -96,7 +96,8 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter an option
     CAP_NET_RAW it uses ICMP datagrams, TCP and the kernel's neighbour table instead of raw
     sockets, and says what it could not do. Without mosquitto reports go over REST.
     """
-    from pdsno.node.all_in_one import Site, SiteSettings, default_state_dir
+    from pdsno.node.all_in_one import Site, SiteSettings
+    from pdsno.settings import default_state_dir
 
     configure_service_logging()
     settings = SiteSettings(

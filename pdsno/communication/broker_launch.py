@@ -9,13 +9,11 @@ import socket
 import ssl
 from pathlib import Path
 
+from pdsno.communication.broker_greeting import greet
 from pdsno.communication.broker_settings import CONFIGURATION, MosquittoSettings
 from pdsno.domain.errors import InputError, OperationError
 
 _SEARCH_PATH = os.pathsep.join((os.defpath, "/usr/sbin", "/usr/local/sbin", "/sbin"))
-_CONNECT = bytes.fromhex("100d00044d5154540502000a000000")
-"""MQTT 5 CONNECT: clean start, keepalive 10 s, no properties, no client ID."""
-_CONNACK = 0x20
 
 
 def run_as(settings: MosquittoSettings) -> str | None:
@@ -121,8 +119,7 @@ def answers(settings: MosquittoSettings, certificate: Path, *, timeout_s: float)
     try:
         with socket.create_connection(_own_address(settings), timeout=timeout_s) as connection:
             if settings.tls is None:
-                connection.sendall(_CONNECT)
-                return connection.recv(1) == bytes([_CONNACK])
+                return greet(connection) is not None
             with _own_context(certificate).wrap_socket(connection) as tls:
                 with contextlib.suppress(OSError):
                     tls.unwrap()  # or mosquitto complains of the end

@@ -95,14 +95,6 @@ class SiteSettings:
         )
 
 
-def default_state_dir() -> Path:
-    """Return where an all-in-one installation keeps its state."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/pdsno/site")
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "pdsno"
-
-
 def site_policy(settings: SiteSettings, stored: Policy | None) -> Policy:
     """Return the policy to apply: the stored one with what the operator says now.
 
