@@ -9,12 +9,16 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from pdsno import __version__
 from pdsno.cli.options import LogFormat, LogOptions
 from pdsno.domain.errors import InputError, OperationError, PDSNOError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -95,6 +99,10 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.doctor:doctor",
         summary="What is wrong here, and what to do about it.",
     ),
+    "completion": Entry(
+        target="pdsno.cli.completion:completion",
+        summary="Make bash, zsh or fish complete pdsno.",
+    ),
     "settings": Entry(
         target="pdsno.cli.settings_check:settings",
         summary="Check a settings file before a controller reads it.",
@@ -125,9 +133,21 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        is_unknown = bool(args) and args[0] not in COMMANDS and not args[0].startswith("-")
+        if is_unknown and not ctx.resilient_parsing:
             ctx.fail(unknown_command_text(args[0]))
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete names of commands without loading any of their files."""
+        from click.shell_completion import CompletionItem
+
+        named = [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -1,22 +1,27 @@
 """`pdsno nib`: reads a controller's NIB over its REST API."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import wraps
-from typing import Any, TypeVar
+from dataclasses import replace
 
 import click
 
 from pdsno.cli import nib_care, nib_ledger
 from pdsno.cli.api_access import ApiTarget, api_options
+from pdsno.cli.completion import device_names
 from pdsno.cli.nib_client import NIBClient
+from pdsno.cli.nib_lists import (
+    ListRequest,
+    Row,
+    View,
+    given,
+    list_options,
+    short_times,
+    show,
+    text_filters,
+)
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.cli.watch import watch
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
 from pdsno.domain.identifiers import Role
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-Row = Mapping[str, Any]
 
 _EPILOG = """\b
 Examples:
@@ -49,104 +54,7 @@ for _command in nib_care.COMMANDS:
 nib.add_command(watch)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListRequest:
-    """What every list takes; `limit` None means all."""
-
-    api: ApiTarget
-    limit: int | None
-    output: OutputFormat
-
-
-def list_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every list takes; the command receives a ListRequest, then its own options."""
-
-    @wraps(command)
-    def call(
-        *, api: ApiTarget, limit: int | None, take_all: bool, output: OutputFormat, **own: object
-    ) -> None:
-        if take_all and limit is not None:
-            raise click.UsageError("--all and --limit exclude each other")
-        command(ListRequest(api=api, limit=limit, output=output), **own)
-
-    with_all = click.option(
-        "--all", "take_all", is_flag=True, help="Every item; this is the default."
-    )(call)
-    with_limit = click.option(
-        "--limit", type=click.IntRange(min=1), metavar="N", help="At most N items."
-    )(with_all)
-    return api_options(output_option(with_limit))
-
-
-def text_filters(*options: tuple[str, str]) -> Callable[[_Command], _Command]:
-    """Add filters that take a text, given as (option, help)."""
-
-    def add(command: _Command) -> _Command:
-        for name, text in reversed(options):
-            command = click.option(name, metavar="TEXT", help=text)(command)
-        return command
-
-    return add
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _View:
-    """How a list is shown: its columns (first in CSV), and a flat row where items are deep.
-
-    `why_empty` gives the line that is shown instead of an empty table.
-    """
-
-    resource: str
-    columns: Sequence[str]
-    flat_row: Callable[[Row], Row] = dict
-    why_empty: Callable[[NIBClient], str] | None = None
-
-
-def _show(view: _View, request: ListRequest, filters: Mapping[str, object]) -> None:
-    with NIBClient(request.api) as client:
-        items = list(client.items(view.resource, _given(filters), limit=request.limit))
-        has_more = client.has_more
-        if request.output is OutputFormat.TABLE and not items:
-            reason = view.why_empty(client) if view.why_empty else f"no {view.resource} found"
-            click.echo(reason, err=True)
-    _write(view, items, request.output)
-    if has_more:
-        click.echo(f"these are the first {request.limit}; --all shows the rest", err=True)
-
-
-def _write(view: _View, items: Sequence[Row], fmt: OutputFormat) -> None:
-    title = view.resource.rpartition("/")[2].capitalize()
-    if fmt is OutputFormat.TABLE and not items:
-        return
-    if fmt is OutputFormat.TABLE:
-        rows = [_short_times(view.flat_row(item)) for item in items]
-        render(rows, fmt=fmt, columns=view.columns, title=title)
-    elif fmt is OutputFormat.CSV:
-        render([view.flat_row(item) for item in items], fmt=fmt, columns=view.columns)
-    else:
-        render(items, fmt=fmt)
-
-
-def _given(filters: Mapping[str, object]) -> dict[str, str]:
-    """Return the filters that were given, as the API takes them."""
-    texts = {name: value for name, value in filters.items() if value is not None}
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in texts.items()
-    }
-
-
-def _short_times(row: Row) -> Row:
-    """Leave out the fractions of a second; tables are for people."""
-    return {
-        name: f"{value.partition('.')[0].removesuffix('Z')}Z"
-        if isinstance(value, str) and (name.endswith(("_at", "_seen")) or name == "at")
-        else value
-        for name, value in row.items()
-    }
-
-
-_DEVICES = _View(
+_DEVICES = View(
     resource="devices",
     columns=(
         "name", "status", "device_type", "management_ip", "vendor", "platform", "region",
@@ -180,14 +88,14 @@ def devices(request: ListRequest, **filters: str | None) -> None:
     """List devices. All conditions must hold."""
 
     def why_empty(client: NIBClient) -> str:
-        given = _given(filters)
-        if not given.keys() <= _ALSO_OF_ENDPOINTS or not any(
-            client.items("endpoints", given, limit=1)
+        asked = given(filters)
+        if not asked.keys() <= _ALSO_OF_ENDPOINTS or not any(
+            client.items("endpoints", asked, limit=1)
         ):
             return "no devices found"
         return "no devices found; but endpoints, which told nothing: see pdsno nib endpoints"
 
-    _show(replace(_DEVICES, why_empty=why_empty), request, filters)
+    show(replace(_DEVICES, why_empty=why_empty), request, filters)
 
 
 def _endpoint_row(endpoint: Row) -> Row:
@@ -201,10 +109,11 @@ def _endpoint_row(endpoint: Row) -> Row:
     }
 
 
-_ENDPOINTS = _View(
+_ENDPOINTS = View(
     resource="endpoints",
     columns=("mac", "ips", "vendor", "switch", "port", "vlan", "last_seen", "sources"),
     flat_row=_endpoint_row,
+    deep=frozenset({"attachment"}),
 )
 
 
@@ -234,7 +143,7 @@ def endpoints(
 ) -> None:
     """List endpoints: hosts that are there and told nothing. All conditions must hold."""
     asked: dict[str, object] = {**filters, "vlan": vlan, "is_random_mac": is_random_mac}
-    _show(_ENDPOINTS, request, asked)
+    show(_ENDPOINTS, request, asked)
 
 
 _INTERFACE_COLUMNS = (
@@ -247,7 +156,7 @@ _NEIGHBOR_COLUMNS = (
 
 
 @nib.command()
-@click.argument("device")
+@click.argument("device", shell_complete=device_names)
 @output_option
 @api_options
 def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
@@ -259,12 +168,12 @@ def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
         return
     parts = ("interfaces", "neighbors", "provenance")
     plain = {name: value for name, value in found.items() if name not in parts}
-    render_one(_short_times(plain), fmt=output, title=found.get("name") or found["device_id"])
+    render_one(short_times(plain), fmt=output, title=found.get("name") or found["device_id"])
     sources = [{"field": name, **told} for name, told in found.get("provenance", {}).items()]
     for rows, columns, title in (
         (found.get("interfaces", []), _INTERFACE_COLUMNS, "Interfaces"),
         (found.get("neighbors", []), _NEIGHBOR_COLUMNS, "Neighbors"),
-        ([_short_times(row) for row in sources], ("field", "source", "at"), "Sources"),
+        ([short_times(row) for row in sources], ("field", "source", "at"), "Sources"),
     ):
         if rows:
             click.echo()
@@ -276,8 +185,8 @@ def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
 @list_options
 def interfaces(request: ListRequest, **filters: str | None) -> None:
     """List interfaces of all devices, or of one."""
-    view = _View(resource="interfaces", columns=("device", *_INTERFACE_COLUMNS, "region"))
-    _show(view, request, filters)
+    view = View(resource="interfaces", columns=("device", *_INTERFACE_COLUMNS, "region"))
+    show(view, request, filters)
 
 
 def _link_row(link: Row) -> Row:
@@ -289,12 +198,13 @@ def _link_row(link: Row) -> Row:
     return row
 
 
-_LINKS = _View(
+_LINKS = View(
     resource="links",
     columns=(
         "device_a", "interface_a", "device_b", "interface_b", "status", "source", "last_seen",
     ),
     flat_row=_link_row,
+    deep=frozenset({"a", "b"}),
 )  # fmt: skip
 
 
@@ -304,7 +214,7 @@ _LINKS = _View(
 @list_options
 def links(request: ListRequest, **filters: str | None) -> None:
     """List links. Both ends tell of it: confirmed; one: claimed; they disagree: conflict."""
-    _show(_LINKS, request, filters)
+    show(_LINKS, request, filters)
 
 
 @nib.command()
@@ -313,11 +223,11 @@ def links(request: ListRequest, **filters: str | None) -> None:
 @list_options
 def controllers(request: ListRequest, **filters: str | None) -> None:
     """List the controllers that this one knows."""
-    view = _View(
+    view = View(
         resource="controllers",
         columns=("controller_id", "role", "region", "status", "state", "url", "last_seen"),
     )
-    _show(view, request, filters)
+    show(view, request, filters)
 
 
 @nib.command()
@@ -333,19 +243,20 @@ def events(
     request: ListRequest, *, after: int | None, newest_first: bool, **filters: str | None
 ) -> None:
     """List the events of the append-only log."""
-    view = _View(
+    view = View(
         resource="events",
         columns=("seq", "at", "event_type", "subject", "actor", "region", "data"),
     )
     asked: dict[str, object] = {**filters, "after": after, "newest_first": newest_first or None}
-    _show(view, request, asked)
+    show(view, request, asked)
 
 
-_PROBES = _View(resource="probes", columns=("namespace", "address", "summary"))
-_CYCLES = _View(
+_PROBES = View(resource="probes", columns=("namespace", "address", "summary"))
+_CYCLES = View(
     resource="probes/cycles",
     columns=nib_ledger.CYCLE_COLUMNS,
     flat_row=nib_ledger.cycle_row,
+    deep=nib_ledger.CYCLE_DEEP,
     why_empty=nib_ledger.why_empty,
 )
 
@@ -370,9 +281,9 @@ def probes(
     """
     asked: dict[str, object] = {**filters, "answered": answered}
     if is_ledger:
-        if _given(asked):
+        if given(asked):
             raise click.UsageError("--cycles lists every cycle: it takes no filter")
-        _show(_CYCLES, request, {})
+        show(_CYCLES, request, {})
         return
     with NIBClient(request.api) as client:
         kept = list(client.items("probes/cycles", {}))
@@ -380,6 +291,6 @@ def probes(
     if cycle is not None:
         # A newer one may come meanwhile: addresses and summary shall be of one cycle.
         asked["cycle_id"] = cycle["cycle_id"]
-    _show(_PROBES if kept else replace(_PROBES, why_empty=nib_ledger.why_empty), request, asked)
+    show(_PROBES if kept else replace(_PROBES, why_empty=nib_ledger.why_empty), request, asked)
     if cycle is not None:
         click.echo(nib_ledger.summary(cycle), err=True)

@@ -12,6 +12,9 @@ CYCLE_COLUMNS = (
     "exclude", "passive_only", "counts", "cut_short", "cycle_id",
 )  # fmt: skip
 
+CYCLE_DEEP = frozenset({"authority", "started_at", "finished_at", "counts", "interruptions"})
+"""What `cycle_row` makes others of."""
+
 
 def cycle_row(cycle: Row) -> Row:
     """Return a cycle as one flat row."""

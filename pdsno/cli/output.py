@@ -4,8 +4,9 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from pdsno.domain.jsonable import jsonable
 # Rich must never wrap what goes into a pipe or file.
 UNLIMITED_WIDTH = 1_000_000
 _WHOLE_CELL = 26
+_PART = 1000
 _GAP = 3
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -64,6 +66,44 @@ def render(
         _write_csv(plain, all_keys(plain, first=columns or ()))
     else:
         _write_table(plain, list(columns or all_keys(plain)), title)
+
+
+def render_stream(
+    rows: Iterable[Mapping[str, object]], *, fmt: OutputFormat, columns: Sequence[str] = ()
+) -> None:
+    """Write rows as `render` does, as they come: all of them need not fit into memory.
+
+    Not for tables. In CSV the keys of the first row make the header, after `columns`.
+    """
+    plain = ({key: jsonable(value) for key, value in row.items()} for row in rows)
+    first = next(plain, None)
+    if first is None:
+        render([], fmt=fmt, columns=columns)
+        return
+    header = all_keys([first], first=columns)
+    if fmt is OutputFormat.CSV:
+        _write_csv([first], header)
+    else:
+        _write_part([first], fmt, is_first=True)
+    while part := list(islice(plain, _PART)):
+        if fmt is OutputFormat.CSV:
+            _write_csv(part, header, has_header=False)
+        else:
+            _write_part(part, fmt, is_first=False)
+    if fmt is OutputFormat.JSON:
+        sys.stdout.write("\n]\n")
+
+
+def _write_part(rows: Sequence[Mapping[str, object]], fmt: OutputFormat, *, is_first: bool) -> None:
+    """Write some items of a list, so that all parts together are one list."""
+    if fmt is OutputFormat.YAML:
+        _write_yaml(rows)
+        return
+    for number, row in enumerate(rows):
+        begin = "[\n" if is_first and number == 0 else ",\n"
+        # Line breaks within strings are escapes by now: these are the layout's own.
+        text = json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        sys.stdout.write(f"{begin}  {text}")
 
 
 def render_one(item: Mapping[str, object], *, fmt: OutputFormat, title: str | None = None) -> None:
@@ -129,10 +169,13 @@ def _write_yaml(value: object) -> None:
     sys.stdout.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
 
 
-def _write_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+def _write_csv(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, has_header: bool = True
+) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(columns)
+    if has_header:
+        writer.writerow(columns)
     writer.writerows([csv_text(row.get(name)) for name in columns] for row in rows)
     # Past the text layer, which may translate line ends.
     sys.stdout.flush()

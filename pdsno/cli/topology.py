@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pdsno.cli.api_access import ApiTarget, api_options
+from pdsno.cli.completion import device_names
 from pdsno.cli.nib_client import NIBClient
 from pdsno.cli.output import OutputFormat, cell_text, output_option, render, render_one
 from pdsno.domain.errors import InputError
@@ -36,6 +37,7 @@ Examples:
 @click.option(
     "--root",
     metavar="DEVICE",
+    shell_complete=device_names,
     help="Begin with this device: its name or ID.  [default: the router with the most links]",
 )
 @click.option(
