@@ -7,6 +7,7 @@ import click
 
 from pdsno.cli.admin_client import AdminClient, socket_option
 from pdsno.cli.api_access import checked_url, remember
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render
 from pdsno.cli.token import seconds_of
 from pdsno.domain.entities import OperatorRole
@@ -25,9 +26,19 @@ def api_token() -> None:
     """Tokens for a controller's REST API: who may ask, and of which region."""
 
 
-@api_token.command()
+@api_token.command(
+    epilog=examples(
+        "pdsno api-token create --name alice --role operator --save http://127.0.0.1:8080",
+        "pdsno api-token create --name prometheus --role viewer --ttl 365d > token",
+    )
+)
 @click.option("--name", required=True, help="Whose it is; no other live token has that name.")
-@click.option("--role", type=click.Choice([role.value for role in OperatorRole]), required=True)
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in OperatorRole]),
+    required=True,
+    help="What its holder may do.",
+)
 @click.option("--region", help="All that may be seen with it.  [default: every region]")
 @click.option("--ttl", callback=seconds_of, default="90d", show_default=True, help="At most 366d.")
 @click.option(
@@ -69,7 +80,7 @@ def create(
     click.echo(f"kept in {file} for {url}", err=True)
 
 
-@api_token.command("list")
+@api_token.command("list", epilog=examples("pdsno api-token list", "pdsno api-token list -o csv"))
 @output_option
 @socket_option
 def list_tokens(output: OutputFormat, socket_path: Path) -> None:
@@ -81,7 +92,7 @@ def list_tokens(output: OutputFormat, socket_path: Path) -> None:
     render(rows, fmt=output, columns=columns, title="API tokens")
 
 
-@api_token.command()
+@api_token.command(epilog=examples("pdsno api-token revoke alice"))
 @click.argument("named", metavar="NAME")
 @socket_option
 def revoke(named: str, socket_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pdsno.cli.logging_setup import configure_service_logging
+from pdsno.cli.options import examples
 
 if TYPE_CHECKING:
     from pdsno.settings import BrokerNodeSettings
@@ -21,7 +22,12 @@ _SETTINGS = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "pdsno broker run --settings /etc/pdsno/broker.yml",
+        "pdsno broker config --settings /etc/pdsno/broker.yml",
+    )
+)
 def broker() -> None:
     """Run the MQTT broker, or print its configuration."""
 
@@ -80,7 +86,7 @@ def _run_plain(settings: "BrokerNodeSettings") -> None:
         mosquitto.stop()
 
 
-@broker.command()
+@broker.command(epilog=examples("pdsno broker config --settings /etc/pdsno/broker.yml"))
 @_SETTINGS
 def config(settings_file: Path) -> None:
     """Print the mosquitto configuration that `broker run` would use."""

@@ -8,6 +8,7 @@ import click
 
 from pdsno.cli.admin_client import AdminClient, default_socket
 from pdsno.cli.logging_setup import configure_service_logging
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.domain.identifiers import Role
@@ -32,7 +33,14 @@ _SOCKET = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "pdsno controller run --role local --settings /etc/pdsno/settings.yml",
+        "pdsno controller list",
+        "pdsno controller status -o json",
+        "pdsno controller pause --region zone-A --reason maintenance",
+    )
+)
 def controller() -> None:
     """Run one controller, or speak to a running one."""
 
@@ -168,7 +176,9 @@ def pause(region: str | None, reason: str, socket_path: Path | None) -> None:
     click.echo(f"paused: {', '.join(answer['paused'])}", err=True)
 
 
-@controller.command()
+@controller.command(
+    epilog=examples("pdsno controller resume", "pdsno controller resume --region zone-A")
+)
 @click.option("--region", default=None, help="Only this region.")
 @_SOCKET
 def resume(region: str | None, socket_path: Path | None) -> None:
@@ -206,7 +216,7 @@ def revoke(controller_id: str, socket_path: Path | None) -> None:
     _set_status(socket_path, controller_id, "revoked")
 
 
-@controller.command()
+@controller.command(epilog=examples("pdsno controller block local_cntl_zone-B_1"))
 @_TARGET
 @_SOCKET
 def block(controller_id: str, socket_path: Path | None) -> None:
@@ -214,7 +224,7 @@ def block(controller_id: str, socket_path: Path | None) -> None:
     _set_status(socket_path, controller_id, "blocked")
 
 
-@controller.command()
+@controller.command(epilog=examples("pdsno controller unblock local_cntl_zone-B_1"))
 @_TARGET
 @_SOCKET
 def unblock(controller_id: str, socket_path: Path | None) -> None:
@@ -226,7 +236,13 @@ def unblock(controller_id: str, socket_path: Path | None) -> None:
     _set_status(socket_path, controller_id, "active")
 
 
-@controller.command("list")
+@controller.command(
+    "list",
+    epilog=examples(
+        "pdsno controller list",
+        "pdsno controller list -o json | jq '.[] | select(.status != \"active\")'",
+    ),
+)
 @output_option
 @_SOCKET
 def list_controllers(output: OutputFormat, socket_path: Path | None) -> None:
@@ -245,7 +261,12 @@ def _short(at: str | None) -> str | None:
     return datetime.fromisoformat(at).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
-@controller.command()
+@controller.command(
+    epilog=examples(
+        "pdsno controller status",
+        "PDSNO_ADMIN_SOCKET=/run/pdsno/rc.sock pdsno controller status -o json",
+    )
+)
 @_SOCKET
 @output_option
 def status(socket_path: Path | None, output: OutputFormat) -> None:

@@ -18,6 +18,7 @@ from pdsno.cli.nib_lists import (
     show,
     text_filters,
 )
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.cli.watch import watch
 from pdsno.domain.entities import DeviceStatus, DeviceType, LinkStatus
@@ -66,7 +67,13 @@ _DEVICES = View(
 _ALSO_OF_ENDPOINTS = {"region", "namespace", "local_controller", "vendor", "mac", "ip", "q"}
 
 
-@nib.command()
+@nib.command(
+    epilog=examples(
+        "pdsno nib devices --region zone-A --status active",
+        "pdsno nib devices --ip 10.1.0.0/24 -o csv > devices.csv",
+        "pdsno nib devices --q juniper --sort -last_seen --fields name,os_version,last_seen",
+    )
+)
 @text_filters(
     ("--region", "In this region."),
     ("--namespace", "In this address space."),
@@ -79,7 +86,11 @@ _ALSO_OF_ENDPOINTS = {"region", "namespace", "local_controller", "vendor", "mac"
     ("--ip", "That has this address, or one in this prefix."),
     ("--q", "With this text in name, vendor, model, platform, serial, a MAC, an address."),
 )
-@click.option("--status", type=click.Choice([item.value for item in DeviceStatus]))
+@click.option(
+    "--status",
+    type=click.Choice([item.value for item in DeviceStatus]),
+    help="In this state of its life.",
+)
 @click.option(
     "--type", "device_type", type=click.Choice([item.value for item in DeviceType]), help="Kind."
 )
@@ -117,7 +128,13 @@ _ENDPOINTS = View(
 )
 
 
-@nib.command()
+@nib.command(
+    epilog=examples(
+        "pdsno nib endpoints --ip 10.1.20.0/24",
+        "pdsno nib endpoints --vlan 20 --random-mac",
+        "pdsno nib endpoints --seen-since 2026-03-01T00:00:00Z -o json",
+    )
+)
 @text_filters(
     ("--region", "In this region."),
     ("--namespace", "In this address space."),
@@ -155,7 +172,7 @@ _NEIGHBOR_COLUMNS = (
 )  # fmt: skip
 
 
-@nib.command()
+@nib.command(epilog=examples("pdsno nib device spine1", "pdsno nib device 0050.56aa.bb01 -o yaml"))
 @click.argument("device", shell_complete=device_names)
 @output_option
 @api_options
@@ -180,7 +197,9 @@ def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
             render(rows, fmt=output, columns=columns, title=title)
 
 
-@nib.command()
+@nib.command(
+    epilog=examples("pdsno nib interfaces", "pdsno nib interfaces --device-id dev_01 -o csv")
+)
 @text_filters(("--device-id", "Of this device."))
 @list_options
 def interfaces(request: ListRequest, **filters: str | None) -> None:
@@ -208,18 +227,24 @@ _LINKS = View(
 )  # fmt: skip
 
 
-@nib.command()
+@nib.command(epilog=examples("pdsno nib links", "pdsno nib links --status conflict"))
 @text_filters(("--device-id", "With this device at one end."))
-@click.option("--status", type=click.Choice([item.value for item in LinkStatus]))
+@click.option(
+    "--status",
+    type=click.Choice([item.value for item in LinkStatus]),
+    help="Told by both ends, by one, or by two that disagree.",
+)
 @list_options
 def links(request: ListRequest, **filters: str | None) -> None:
     """List links. Both ends tell of it: confirmed; one: claimed; they disagree: conflict."""
     show(_LINKS, request, filters)
 
 
-@nib.command()
+@nib.command(
+    epilog=examples("pdsno nib controllers", "pdsno nib controllers --role local --region zone-A")
+)
 @text_filters(("--region", "In this region."))
-@click.option("--role", type=click.Choice([item.value for item in Role]))
+@click.option("--role", type=click.Choice([item.value for item in Role]), help="Of this tier.")
 @list_options
 def controllers(request: ListRequest, **filters: str | None) -> None:
     """List the controllers that this one knows."""
@@ -230,7 +255,13 @@ def controllers(request: ListRequest, **filters: str | None) -> None:
     show(view, request, filters)
 
 
-@nib.command()
+@nib.command(
+    epilog=examples(
+        "pdsno nib events --newest-first --limit 20",
+        "pdsno nib events --type DEVICE_APPEARED --region zone-A",
+        "pdsno nib events --after 1200 -o json",
+    )
+)
 @text_filters(
     ("--type", "Of this type, as DEVICE_APPEARED."),
     ("--subject", "About this device, controller or link."),
@@ -261,7 +292,13 @@ _CYCLES = View(
 )
 
 
-@nib.command()
+@nib.command(
+    epilog=examples(
+        "pdsno nib probes --unanswered",
+        "pdsno nib probes --ip 10.1.0.0/28",
+        "pdsno nib probes --cycles",
+    )
+)
 @text_filters(
     ("--cycle-id", "Of this discovery cycle; the default is the newest."),
     ("--namespace", "In this address space."),

@@ -18,3 +18,8 @@ class LogOptions:
 
     log_format: LogFormat = LogFormat.AUTO
     verbosity: int = 0
+
+
+def examples(*lines: str) -> str:
+    """Return a command's epilog: what people type, one line each."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render
 from pdsno.domain.errors import InputError
 
@@ -47,12 +48,20 @@ def state_directory(settings: Path | None, state_dir: Path | None) -> Path:
     return found
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "pdsno pki show",
+        "pdsno pki export-root-key --to /media/usb/root.pem",
+        "pdsno pki renew-authority --root-key /media/usb/root.pem",
+    )
+)
 def pki() -> None:
     """Certificates of a controller, and the root key that should not stay on its machine."""
 
 
-@pki.command()
+@pki.command(
+    epilog=examples("pdsno pki show", "pdsno pki show --settings /etc/pdsno/settings.yml -o json")
+)
 @output_option
 @state_options
 def show(output: OutputFormat, settings: Path | None, state_dir: Path | None) -> None:
@@ -68,7 +77,9 @@ def show(output: OutputFormat, settings: Path | None, state_dir: Path | None) ->
     _tell_root_key(_vault(directory))
 
 
-@pki.command("export-root-key")
+@pki.command(
+    "export-root-key", epilog=examples("pdsno pki export-root-key --to /media/usb/root.pem")
+)
 @click.option(
     "--to",
     "target",
@@ -88,7 +99,10 @@ def export_root_key(target: Path, settings: Path | None, state_dir: Path | None)
     click.echo(f"the root key is in {target} now, and no longer in {vault.root_key_file}", err=True)
 
 
-@pki.command("renew-authority")
+@pki.command(
+    "renew-authority",
+    epilog=examples("pdsno pki renew-authority --root-key /media/usb/root.pem"),
+)
 @click.option(
     "--root-key",
     type=click.Path(path_type=Path),

@@ -2,6 +2,7 @@
 
 import click
 
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render
 
 EPILOG = """\b
@@ -17,7 +18,7 @@ def platform() -> None:
     """List platforms and what we may send to a device."""
 
 
-@platform.command("list")
+@platform.command("list", epilog=examples("pdsno platform list", "pdsno platform list -o json"))
 @output_option
 def list_platforms(*, output: OutputFormat) -> None:
     """List the platforms."""
@@ -36,7 +37,12 @@ def list_platforms(*, output: OutputFormat) -> None:
     render(rows, fmt=output)
 
 
-@platform.command("commands")
+@platform.command(
+    "commands",
+    epilog=examples(
+        "pdsno platform commands", "pdsno platform commands --platform cisco_ios -o csv"
+    ),
+)
 @click.option("--platform", "name", help="Of this platform only.")
 @click.option("--readable", is_flag=True, help="Also what `pdsno parse` reads and nobody sends.")
 @output_option

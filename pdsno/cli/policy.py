@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pdsno.cli.admin_client import AdminClient, socket_option
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 
 if TYPE_CHECKING:
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "pdsno policy show -o yaml > policy.yml",
+        "pdsno policy diff policy.yml",
+        "pdsno policy apply policy.yml",
+    )
+)
 def policy() -> None:
     """Policy: regions, quotas, and what each local controller probes."""
 
 
-@policy.command()
+@policy.command(epilog=examples("pdsno policy show", "pdsno policy show -o yaml > policy.yml"))
 @output_option
 @socket_option
 def show(output: OutputFormat, socket_path: Path) -> None:
@@ -35,7 +42,7 @@ def show(output: OutputFormat, socket_path: Path) -> None:
         render_one(document or {}, fmt=output)
 
 
-@policy.command("apply")
+@policy.command("apply", epilog=examples("pdsno policy apply policy.yml"))
 @click.argument("file", type=_FILE)
 @socket_option
 def apply_file(file: Path, socket_path: Path) -> None:
@@ -48,7 +55,7 @@ def apply_file(file: Path, socket_path: Path) -> None:
     click.echo(answer["version"])
 
 
-@policy.command()
+@policy.command(epilog=examples("pdsno policy diff policy.yml"))
 @click.argument("file", type=_FILE)
 @socket_option
 def diff(file: Path, socket_path: Path) -> None:

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from pdsno.cli.options import examples
 
-@click.group()
+
+@click.group(epilog=examples("pdsno settings check /etc/pdsno/settings.yml"))
 def settings() -> None:
     """Check a settings file before a controller reads it."""
 
 
-@settings.command()
+@settings.command(epilog=examples("pdsno settings check /etc/pdsno/settings.yml"))
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Read FILE as a controller would; exit 2 and one line if anything is wrong with it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pdsno.cli.admin_client import AdminClient, socket_option
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smhd]?)", re.ASCII)
@@ -22,13 +23,30 @@ def seconds_of(ctx: click.Context, parameter: click.Parameter, value: str) -> in
     return int(match["number"]) * _UNIT_S[match["unit"]]
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "pdsno token create --role regional --region zone-A > token",
+        "pdsno token list",
+        "pdsno token revoke 3f9a",
+    )
+)
 def token() -> None:
     """Join tokens: each admits one new controller, once, within minutes."""
 
 
-@token.command()
-@click.option("--role", type=click.Choice(["regional", "local", "broker"]), required=True)
+@token.command(
+    epilog=examples(
+        "pdsno token create --role regional --region zone-A > join-token",
+        "pdsno token create --role local --region zone-A --ttl 1h",
+        "pdsno token create --role broker | ssh broker 'umask 077; cat > /etc/pdsno/join-token'",
+    )
+)
+@click.option(
+    "--role",
+    type=click.Choice(["regional", "local", "broker"]),
+    required=True,
+    help="What the new controller is.",
+)
 @click.option(
     "--region",
     default=None,
@@ -49,7 +67,7 @@ def create(role: str, region: str | None, ttl: int, socket_path: Path) -> None:
     click.echo(answer["token"])
 
 
-@token.command("list")
+@token.command("list", epilog=examples("pdsno token list", "pdsno token list -o json"))
 @output_option
 @socket_option
 def list_tokens(output: OutputFormat, socket_path: Path) -> None:
@@ -61,7 +79,7 @@ def list_tokens(output: OutputFormat, socket_path: Path) -> None:
     render(rows, fmt=output, columns=columns, title="Join tokens")
 
 
-@token.command()
+@token.command(epilog=examples("pdsno token revoke 3f9a5c"))
 @click.argument("jti_sha256")
 @socket_option
 def revoke(jti_sha256: str, socket_path: Path) -> None:

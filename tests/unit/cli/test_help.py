@@ -1,0 +1,86 @@
+"""Every command says what it does, with options explained and examples that work."""
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from pdsno.cli.main import COMMANDS, cli
+from tools.cli_reference import DOCUMENT, commands, document, examples
+
+ALL = {" ".join(path): command for path, command in commands()}
+TOP = [name for name in ALL if name.count(" ") == 1]
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert DOCUMENT.read_text() == document(), "run python tools/cli_reference.py"
+
+
+def test_all_commands_are_walked() -> None:
+    assert [f"pdsno {name}" for name in COMMANDS] == TOP
+    assert {"pdsno nib watch", "pdsno topology", "pdsno doctor"} <= ALL.keys()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_has_a_summary_of_one_sentence(name: str) -> None:
+    summary = (ALL[name].help or "").strip().split("\n\n")[0]
+    assert summary.endswith(".")
+    assert len(summary) <= 100, summary
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_option_is_explained(name: str) -> None:
+    options = [item for item in ALL[name].params if isinstance(item, click.Option)]
+    assert [item.opts[0] for item in options if not (item.help or "").strip()] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_has_examples_of_itself(name: str) -> None:
+    lines = examples(ALL[name])
+    assert any(part.startswith(name) for line in lines for part in _calls(line)), lines
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_examples_are_understood(name: str) -> None:
+    for line in examples(ALL[name]):
+        for call in _calls(line):
+            _understand(call)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["pdsno nib devces", "pdsno nib devices --status up", "pdsno topology --rot x"]
+)
+def test_an_example_that_is_wrong_would_be_noticed(wrong: str) -> None:
+    with pytest.raises(click.UsageError):
+        _understand(wrong)
+
+
+def _calls(line: str) -> Iterator[str]:
+    """Yield the calls of pdsno in a line of shell, without what comes after each."""
+    begin = line.find("pdsno ")
+    while begin >= 0:
+        text = line[begin:]
+        for end in ("  ", " |", " >", " 2>", ')"', "; "):
+            text = text.partition(end)[0]
+        yield text.strip()
+        begin = line.find("pdsno ", begin + 1)
+
+
+def _understand(call: str) -> None:
+    """Parse a call as click would, up to the values of its options; nothing is run."""
+    words = shlex.split(call)[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="pdsno")
+    while isinstance(command, click.Group):
+        rest = command.make_parser(context).parse_args(list(words))[1]
+        if not rest:
+            return
+        _, found, words = command.resolve_command(context, rest)
+        assert found is not None
+        command, context = found, click.Context(found, info_name=rest[0], parent=context)
+    values, _, _ = command.make_parser(context).parse_args(list(words))
+    for parameter in command.params:
+        given = values.get(parameter.name or "")
+        if isinstance(parameter.type, click.Choice) and isinstance(given, str):
+            parameter.type.convert(given, parameter, context)
