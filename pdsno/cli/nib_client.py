@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 _CONNECT_S = 5.0
 _READ_S = 60.0
 _PAGE = 1000
+_SILENT_S = 45.0
+"""A stream tells every 15 s that it is there: three are missing then."""
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 401, 404, 422
+_GONE, _TOO_MANY, _SERVER_ERROR = 410, 429, 500
 _DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+
+
+class GoneError(OperationError):
+    """What was asked for was there once: a place in the event log that is no longer kept."""
 
 
 class NIBClient:
@@ -98,6 +106,19 @@ class NIBClient:
             raise self._stranger()
         return answer
 
+    def chunks(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        """Yield an answer piece by piece as it comes, until it ends.
+
+        Yields an empty piece first, as soon as the API has agreed. Raises as the other methods,
+        GoneError as well, and TransientError if nothing comes for longer than the API is silent.
+        """
+        with self._asked(path, query, is_stream=True) as response:
+            if response.status_code != _OK:
+                raise self._refusal(response.status_code, _object(response))
+            yield b""
+            with self._translated():
+                yield from response.iter_content(None)
+
     def _by_id(self, device_id: str) -> dict[str, Any]:
         answer = self._get(f"devices/{quote(device_id, safe='')}", {})
         if "device_id" not in answer:
@@ -112,16 +133,31 @@ class NIBClient:
         return {"items": page["items"], "next_cursor": following}
 
     def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        response = self._asked(path, query)
+        body = _object(response)
+        if response.status_code == _OK and body is not None:
+            return body
+        raise self._refusal(response.status_code, body)
+
+    def _asked(
+        self, path: str, query: Mapping[str, str], *, is_stream: bool = False
+    ) -> "requests.Response":
+        with self._translated():
+            return self._session.get(
+                f"{self.url}/api/v1/{path}",
+                params=query,
+                timeout=(_CONNECT_S, _SILENT_S if is_stream else _READ_S),
+                allow_redirects=False,
+                stream=is_stream,
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn a library's errors into ours, which say why and what helps."""
         import requests
 
         try:
-            response = self._session.get(
-                f"{self.url}/api/v1/{path}",
-                params=query,
-                timeout=(_CONNECT_S, _READ_S),
-                allow_redirects=False,
-            )
-            body = _object(response)
+            yield
         except requests.Timeout as error:
             raise TransientError(
                 f"the API at {self.url} gave no answer in time; is the controller overloaded, "
@@ -129,14 +165,13 @@ class NIBClient:
             ) from error
         except requests.exceptions.SSLError as error:
             raise OperationError(self._untrusted(error)) from error
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise TransientError(f"the API at {self.url} broke off its answer") from error
         except requests.RequestException as error:
             raise TransientError(
                 f"cannot reach the API at {self.url}: {_cause(error)}; start a controller "
                 "(pdsno demo, pdsno up) or name another API with --api URL or PDSNO_API"
             ) from error
-        if response.status_code == _OK and body is not None:
-            return body
-        raise self._refusal(response.status_code, body)
 
     def _refusal(self, status: int, body: Mapping[str, Any] | None) -> Exception:
         detail = body.get("detail") if body else None
@@ -148,7 +183,11 @@ class NIBClient:
             return NotFoundError(f"{self.url}: {detail}")
         if status in {_BAD_REQUEST, _UNPROCESSABLE}:
             return InputError(detail)
-        return OperationError(f"the API at {self.url} answered {status}: {detail}")
+        text = f"the API at {self.url} answered {status}: {detail}"
+        if status == _GONE:
+            return GoneError(text)
+        is_passing = status == _TOO_MANY or status >= _SERVER_ERROR
+        return TransientError(text) if is_passing else OperationError(text)
 
     def _unauthorized(self, detail: str) -> str:
         if self._target.token is None:

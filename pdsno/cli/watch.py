@@ -1,6 +1,7 @@
 """`pdsno nib watch`: what happens, as it happens."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,18 +11,23 @@ from typing import Any
 import click
 
 from pdsno.cli.api_access import ApiTarget, api_options, look_up_again
+from pdsno.cli.event_stream import END, Told
+from pdsno.cli.event_stream import told as stream
 from pdsno.cli.interrupts import interrupts
-from pdsno.cli.nib_client import NIBClient
+from pdsno.cli.nib_client import GoneError, NIBClient
 from pdsno.cli.watch_lines import is_wanted, line_of
-from pdsno.domain.errors import InputError, OperationError
+from pdsno.domain.errors import InputError, OperationError, TransientError
 
 Row = Mapping[str, Any]
 
-_POLL_S = 1.0
 _FIRST_WAIT_S = 0.5
 _MOST_WAIT_S = 15.0
 _REFUSALS = 5
-"""How often in a row a server that came back may refuse us: its tokens are kept a moment later."""
+"""How often in a row an API that came back may refuse us: its tokens are kept a moment later."""
+
+_ORDINARY_ENDS = {"TIME"}
+"""Every stream ends after a while: that is no news."""
+_CURSOR = re.compile(r"[0-9]{1,19}(-[0-9a-f]{8})?", re.ASCII)
 
 _EPILOG = """\b
 Examples:
@@ -45,15 +51,15 @@ Ctrl-C ends it, exit code 0, and says with which --after to go on."""
 @click.option("--subject", metavar="TEXT", help="About this device, controller or link (its ID).")
 @click.option(
     "--after",
-    type=click.IntRange(min=0),
-    metavar="SEQ",
-    help="Begin after this event, 0: with the first.  [default: with the next one]",
+    metavar="CURSOR",
+    help="Begin behind this event, by its seq or the cursor that an earlier watch named; 0: with "
+    "the first that is kept.  [default: with the next one]",
 )
 @click.option(
     "--cursor-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep the number of the last event here, and begin after it when started again.",
+    help="Keep the place here, and begin there when started again.",
 )
 @click.option(
     "-o",
@@ -69,7 +75,7 @@ def watch(
     patterns: tuple[str, ...],
     region: str | None,
     subject: str | None,
-    after: int | None,
+    after: str | None,
     cursor_file: Path | None,
     output: str,
     api: ApiTarget,
@@ -83,17 +89,17 @@ def watch(
         raise click.UsageError("--after and --cursor-file exclude each other")
     asked = {"region": region, "subject": subject}
     filters = {name: value for name, value in asked.items() if value is not None}
-    if len(patterns) == 1 and not set(patterns[0]) & set("*?["):
+    if len(patterns) == 1:
         filters["type"] = patterns[0].upper()
-    place = _Place(seq=_kept(cursor_file) if after is None else after, file=cursor_file)
+    place = _Place(cursor=_kept(cursor_file) if after is None else after, file=cursor_file)
     with interrupts() as stop:
-        for event in _Watch(api, filters, place).events():
+        for told in _Watch(api, filters, place).events():
             with stop.held():  # a line is written whole, and counted
-                if is_wanted(event, patterns):
-                    click.echo(_json_line(event) if output == "json" else line_of(event))
-                place.pass_by(event)
-    if place.seq is not None:
-        click.echo(f"stopped; go on with --after {place.seq}", err=True)
+                if told.data is not None and is_wanted(told.data, patterns):
+                    click.echo(_json_line(told.data) if output == "json" else line_of(told.data))
+                place.move(told.cursor)
+    if place.cursor is not None:
+        click.echo(f"stopped; go on with --after {place.cursor}", err=True)
 
 
 def _json_line(event: Row) -> str:
@@ -102,28 +108,27 @@ def _json_line(event: Row) -> str:
 
 @dataclass(kw_only=True, slots=True)
 class _Place:
-    """How far we are: `seq` of the last event that was shown, or did not have to be."""
+    """Behind which event we are: what is before was shown, or did not have to be."""
 
-    seq: int | None
+    cursor: str | None
     file: Path | None = None
 
-    def pass_by(self, event: Row) -> None:
-        self.seq = int(event["seq"])
-        self.keep()
-
-    def keep(self) -> None:
-        """Write it down. Raises OperationError."""
-        if self.file is None or self.seq is None:
+    def move(self, cursor: str) -> None:
+        """Go on, and write it down. Raises OperationError."""
+        if cursor in {"", self.cursor}:
+            return
+        self.cursor = cursor
+        if self.file is None:
             return
         draft = self.file.with_name(f".{self.file.name}.new")
         try:
-            draft.write_text(f"{self.seq}\n", encoding="ascii")
+            draft.write_text(f"{cursor}\n", encoding="ascii")
             draft.replace(self.file)
         except OSError as error:
             raise OperationError(f"cannot write {self.file}: {error.strerror}") from error
 
 
-def _kept(file: Path | None) -> int | None:
+def _kept(file: Path | None) -> str | None:
     if file is None:
         return None
     try:
@@ -132,9 +137,9 @@ def _kept(file: Path | None) -> int | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the cursor file {file}: {error}") from error
-    if not text.isdecimal():
-        raise InputError(f"{file} holds no number of an event: correct or remove it")
-    return int(text)
+    if not _CURSOR.fullmatch(text):
+        raise InputError(f"{file} holds no cursor of an event stream: correct or remove it")
+    return text
 
 
 @dataclass(slots=True)
@@ -150,15 +155,19 @@ class _Watch:
     refusals: int = 0
     wait_s: float = _FIRST_WAIT_S
 
-    def events(self) -> Iterator[Row]:
-        """Yield events for ever; the consumer moves the place. Raises if it cannot begin."""
+    def events(self) -> Iterator[Told]:
+        """Yield what is told, for ever; the consumer moves the place. Raises if it cannot begin."""
         while True:
             try:
                 # `pdsno up` makes a new token at each start, and keeps it where ours came from.
                 target = look_up_again(self.target) if self.has_begun else self.target
                 with NIBClient(target) as client:
-                    self._begin(client)
                     yield from self._follow(client)
+            except GoneError as error:
+                if not self.has_begun:
+                    raise
+                _note(f"{error}; going on with what comes")
+                self.place.cursor = None
             except OperationError as error:
                 self._lose(error)
             except InputError as error:
@@ -169,6 +178,18 @@ class _Watch:
             self.sleep(self.wait_s)
             self.wait_s = min(self.wait_s * 2, _MOST_WAIT_S)
 
+    def _follow(self, client: NIBClient) -> Iterator[Told]:
+        """Yield events of one stream until it ends."""
+        for told in stream(client, self.filters, self.place.cursor):
+            self._have()
+            if told.name == END and told.data is not None:
+                if told.data.get("reason") not in _ORDINARY_ENDS:
+                    raise TransientError(
+                        f"the API at {self.target.url} ended the stream: {told.data.get('detail')}"
+                    )
+                return
+            yield told
+
     def _lose(self, error: Exception) -> None:
         if not self.has_begun:
             raise error
@@ -176,30 +197,13 @@ class _Watch:
             self.lost_at = time.monotonic()
             _note(f"{error}; trying again, Ctrl-C ends it")
 
-    def _begin(self, client: NIBClient) -> None:
-        """Find out where the log ends, and whether it is the one that we know."""
-        newest = list(client.items("events", {"newest_first": "true"}, limit=1))
-        last = int(newest[0]["seq"]) if newest else 0
-        if self.place.seq is None:
-            self.place.seq = last
-            self.place.keep()
-        elif last < self.place.seq:
-            told = f"the newest event at {self.target.url} is {last}, not yet {self.place.seq}"
-            if not self.has_begun:
-                raise InputError(f"{told}: is it another NIB, or one restored from a backup?")
-            _note(f"{told}: its NIB was restored or is another one; going on with what comes")
-            self.place.seq = last
-            self.place.keep()
+    def _have(self) -> None:
+        """Remember that the API tells us something."""
         if self.lost_at is not None:
             away_s = time.monotonic() - self.lost_at
-            _note(f"back after {away_s:.0f} s; going on after event {self.place.seq}")
+            _note(f"back after {away_s:.0f} s; going on behind {self.place.cursor or 'its end'}")
         self.lost_at, self.has_begun, self.refusals = None, True, 0
         self.wait_s = _FIRST_WAIT_S
-
-    def _follow(self, client: NIBClient) -> Iterator[Row]:
-        while True:
-            yield from client.items("events", {**self.filters, "after": str(self.place.seq)})
-            self.sleep(_POLL_S)
 
 
 def _note(text: str) -> None:

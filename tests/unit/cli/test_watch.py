@@ -8,19 +8,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
 
 import pytest
 
+from pdsno.api import create_app
 from pdsno.cli import watch as module
 from pdsno.cli.api_access import ApiTarget, remember
+from pdsno.cli.event_stream import Told, lines, parse
 from pdsno.cli.main import main
 from pdsno.communication.rest_runner import RestRunner
-from pdsno.domain.errors import InputError
+from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import TOKEN, app_of, event, put_token, served
+from tests.unit.api.serving import NOW, TOKEN, app_of, event, info, put_token, served
 
 _SOON_S = 20
 OTHER_TOKEN = "pdsno_" + "another-token".ljust(43, "_")
@@ -44,7 +46,7 @@ _followers: list[tuple[threading.Thread, threading.Event]] = []
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Wait shortly, and end what follows when the test does."""
-    for name in ("_POLL_S", "_FIRST_WAIT_S", "_MOST_WAIT_S"):
+    for name in ("_FIRST_WAIT_S", "_MOST_WAIT_S"):
         monkeypatch.setattr(module, name, 0.02)
     yield
     while _followers:
@@ -89,8 +91,9 @@ class Follower:
 
         try:
             for found in module._Watch(self.target, self.filters, self.place, sleep).events():
-                self.place.pass_by(found)
-                self.seen.put(found["seq"])
+                self.place.move(found.cursor)
+                if found.data is not None:
+                    self.seen.put(found.data["seq"])
         except Exception as error:  # noqa: BLE001 - for the test to look at
             self.seen.put(error)
 
@@ -98,9 +101,9 @@ class Follower:
         return self.seen.get(timeout=_SOON_S)
 
 
-def follow(url: str, seq: int | None = 0, **target: str) -> Follower:
+def follow(url: str, cursor: str | None = "0", **target: str) -> Follower:
     asked = ApiTarget(url=url, token=target.get("token", TOKEN))
-    follower = Follower(asked, module._Place(seq=seq))
+    follower = Follower(asked, module._Place(cursor=cursor))
     follower.start()
     return follower
 
@@ -116,7 +119,7 @@ def test_events_come_as_they_happen(store: NIBStore) -> None:
 def test_without_a_place_it_begins_with_the_next_event(store: NIBStore) -> None:
     with served(store) as api:
         follower = follow(api.url, None)
-        while follower.place.seq is None:
+        while follower.place.cursor is None:
             threading.Event().wait(0.01)
         happen(store, "DEVICE_CHANGED", "dev_1", "zone-A")
         assert follower.next() == 2
@@ -140,8 +143,9 @@ def test_after_the_api_was_away_nothing_is_lost_and_nothing_comes_twice(
         happen(store, "DEVICE_CHANGED", "dev_6")
         assert follower.next() == 6
     told = capsys.readouterr().err
-    assert lost.count("cannot reach the API") == 1
-    assert "going on after event 1" in told
+    assert lost.count("trying again") == 1
+    assert "the controller stops" in lost
+    assert "going on behind 1-" in told
 
 
 def test_a_token_that_changed_with_the_restart_is_looked_up_again(
@@ -155,16 +159,21 @@ def test_a_token_that_changed_with_the_restart_is_looked_up_again(
         assert follower.next() == 1
     while "trying again" not in capsys.readouterr().err:
         pass
-    with NIBStore("memory://") as anew:
-        put_token(anew, OTHER_TOKEN)
-        for number in range(1, 4):
-            happen(anew, "DEVICE_CHANGED", f"dev_{number}")
-        remember(url, OTHER_TOKEN)
-        with serving(anew, port):
-            assert follower.next() == 2
+    with store.transaction() as change:
+        (known,) = change.api_tokens()
+        change.put_api_token(replace(known, revoked_at=NOW))
+    put_token(store, OTHER_TOKEN, name="other")
+    happen(store, "DEVICE_CHANGED", "dev_1")
+    remember(url, OTHER_TOKEN)
+    runner = RestRunner(create_app(store, controller=info), host="127.0.0.1", port=port)
+    runner.start()
+    try:
+        assert follower.next() == 2
+    finally:
+        runner.stop()
 
 
-def test_a_log_that_ends_before_our_place_is_told_and_followed_from_its_end(
+def test_a_log_that_is_another_one_is_told_and_followed_from_its_end(
     store: NIBStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
@@ -173,16 +182,18 @@ def test_a_log_that_ends_before_our_place_is_told_and_followed_from_its_end(
         port = first.port
         follower = follow(f"http://127.0.0.1:{port}")
         assert [follower.next(), follower.next()] == [1, 2]
+        before = follower.place.cursor
     with NIBStore("memory://") as restored:
         happen(restored, "DEVICE_APPEARED", "dev_1")
         with serving(restored, port):
             told = ""
             while "restored" not in told:
                 told += capsys.readouterr().err
-            while follower.place.seq != 1:
+            while follower.place.cursor in {None, before}:
                 threading.Event().wait(0.01)
             happen(restored, "DEVICE_CHANGED", "dev_1")
             assert follower.next() == 2
+    assert "going on with what comes" in told
 
 
 def test_what_cannot_begin_says_why(store: NIBStore) -> None:
@@ -190,19 +201,22 @@ def test_what_cannot_begin_says_why(store: NIBStore) -> None:
         refused = follow(api.url, token="pdsno_" + "x" * 43).next()
         assert isinstance(refused, InputError)
         assert "refused the token" in str(refused)
-        beyond = follow(api.url, 900).next()
-        assert isinstance(beyond, InputError)
-        assert "the newest event" in str(beyond)
-        assert follow(api.url, 0).next() == 1
+        beyond = follow(api.url, "900").next()
+        assert isinstance(beyond, OperationError)
+        assert "before the cursor" in str(beyond)
+        nonsense = follow(api.url, "yesterday").next()
+        assert isinstance(nonsense, InputError)
+        assert "no cursor" in str(nonsense)
+        assert follow(api.url).next() == 1
 
 
 def test_a_place_is_kept_and_found_again(tmp_path: Path) -> None:
     file = tmp_path / "cursor"
     assert module._kept(file) is None
-    module._Place(seq=5, file=file).pass_by({"seq": 6})
-    assert module._kept(file) == 6
+    module._Place(cursor="5", file=file).move("6-00ff00ff")
+    assert module._kept(file) == "6-00ff00ff"
     file.write_text("six")
-    with pytest.raises(InputError, match="holds no number"):
+    with pytest.raises(InputError, match="holds no cursor"):
         module._kept(file)
 
 
@@ -242,12 +256,13 @@ def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(
     ):
         assert running.stdout is not None
         shown = [json.loads(running.stdout.readline()) for _ in range(2)]
-        while cursor.read_text() != "3\n":
+        while not cursor.read_text().startswith("3-"):
             threading.Event().wait(0.01)
         running.send_signal(number)
         out, err = running.communicate(timeout=_SOON_S)
     assert [one["event_type"] for one in shown] == ["DEVICE_APPEARED", "DEVICE_RETURNED"]
-    assert (out, err, running.returncode) == ("", "stopped; go on with --after 3\n", 0)
+    assert (out, running.returncode) == ("", 0)
+    assert err == f"stopped; go on with --after {cursor.read_text()}"
 
 
 @pytest.fixture
@@ -266,3 +281,26 @@ def test_nobody_there_at_the_beginning_is_an_error(fail: Callable[..., tuple[int
     code, err = fail("--after", "1", "--cursor-file", "x")
     assert code == 2
     assert "exclude each other" in err
+
+
+# --- the wire --------------------------------------------------------------------------------
+
+
+def test_a_stream_is_read_whatever_the_pieces_are() -> None:
+    wire = (
+        b"retry: 2000\n\nid: 41-aa\n\n: still here\n\nid: 42-bb\r\nevent: DEVICE_APPEARED\r\n"
+        b'data: {"seq":42,\ndata: "name":"l\xc3\xb6we"}\n\nid: 43-cc\ndata: {"cut'
+    )
+    expected = [
+        Told(cursor="41-aa"),
+        Told(cursor="42-bb", name="DEVICE_APPEARED", data={"seq": 42, "name": "löwe"}),
+    ]
+    for size in (1, 2, 7, 1000):
+        pieces = [wire[i : i + size] for i in range(0, len(wire), size)]
+        assert list(parse(lines(pieces), "")) == expected
+
+
+@pytest.mark.parametrize("wire", [b"data: no JSON\n\n", b"data: [1]\n\n", b"x" * (5 << 20)])
+def test_what_is_no_stream_of_events_is_told(wire: bytes) -> None:
+    with pytest.raises(OperationError, match="the event stream"):
+        list(parse(lines([wire]), ""))
