@@ -99,6 +99,7 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
     token, origin = _token(token_file, kept.get("token"))
     if token is None:
         token, origin = _of_this_host(url)
+        kept = _kept().get(_key(url), {}) if token else {}
     if ca is None and "ca" in kept:
         ca = Path(kept["ca"])
     if ca is not None:

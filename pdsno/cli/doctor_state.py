@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NIB_FILE = "nib.sqlite"
 _MIB = 1024 * 1024
 _LITTLE_SPACE, _NO_SPACE = 512 * _MIB, 32 * _MIB
+_LITTLE_SHARE, _NO_SHARE = 10, 100
+"""Of a small file system the tenth, and the hundredth part."""
 _MOST_CHECKED = 2048 * _MIB
 _OLD_S, _TOO_OLD_S = 15 * 60, 24 * 3600
 _PRIVATE = ("key.pem", NIB_FILE, "context.yaml", "tls", "authority")
@@ -45,9 +47,9 @@ def judge_disk(disk: Disk, directory: Path) -> Finding:
             f"$(stat -c %m {directory})",
         )
     told = f"{size(disk.free)} of {size(disk.total)} free"
-    if disk.free < _NO_SPACE:
+    if disk.free < min(_NO_SPACE, disk.total // _NO_SHARE):
         return failed("disk", told, f"free some space where {directory} is: nothing can be kept")
-    if disk.free < _LITTLE_SPACE:
+    if disk.free < min(_LITTLE_SPACE, disk.total // _LITTLE_SHARE):
         return warning("disk", told, f"free some space where {directory} is, before it is full")
     return ok("disk", told)
 

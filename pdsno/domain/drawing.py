@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 _UNKNOWN = "?"
 _INDENT = 3
 _FEWEST_LEVELS = 4
+_MOST_COMPARED = 16
 _WIDE = frozenset("WF")
 _DIGITS = re.compile(r"(\d+)")
 
@@ -101,7 +102,8 @@ def draw(
 ) -> Drawing:
     """Draw; the order of nodes and edges does not matter.
 
-    `roots` (IDs) begin their components; others begin with the lowest rank, then the most links.
+    `roots` (IDs) begin their components; others begin with the lowest rank, then the most links,
+    then what is in the middle.
     No line is wider than `width` cells: details go first, then ends of lines; branches that are
     too deep go on below. Edges to nodes that are not given raise KeyError.
     """
@@ -190,8 +192,26 @@ class _Graph:
     def roots(self, wanted: Sequence[str]) -> list[str]:
         """Return the nodes in the order in which they may become roots, those with links."""
         linked = [node for key, node in self.nodes.items() if self.near[key]]
-        linked.sort(key=lambda n: (n.rank, -len(self.near[n.node_id]), *_by_name(n)))
-        return [*(key for key in wanted if self.near[key]), *(node.node_id for node in linked)]
+        linked.sort(key=lambda n: (*self._weight(n), *_by_name(n)))
+        best = [node for node in linked if self._weight(node) == self._weight(linked[0])]
+        best = sorted(best[:_MOST_COMPARED], key=lambda n: self._distances(n.node_id))
+        ordered = [*(node.node_id for node in best), *(node.node_id for node in linked)]
+        return [*(key for key in wanted if self.near[key]), *ordered]
+
+    def _weight(self, node: Node) -> tuple[int, int]:
+        return node.rank, -len(self.near[node.node_id])
+
+    def _distances(self, start: str) -> tuple[int, int]:
+        """Return how far the farthest node is, and all of them together: small in the middle."""
+        far = {start: 0}
+        waiting = deque([start])
+        while waiting:
+            here = waiting.popleft()
+            for way in self.near[here]:
+                if way.to not in far:
+                    far[way.to] = far[here] + 1
+                    waiting.append(way.to)
+        return max(far.values()), sum(far.values())
 
     def grow(self, root: str) -> None:
         """Find the shortest way from the root to each node of its component."""

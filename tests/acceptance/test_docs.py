@@ -20,6 +20,7 @@ pytestmark = pytest.mark.lab
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEMO, UP, TIERS = "beside a demo", "on a site, up in the background", "on a site, in one shell"
+WATCH = "beside a demo, in a terminal of its own"
 
 # Each block of each page, by its first line.
 RUN = {
@@ -33,6 +34,7 @@ RUN = {
     },
     "docs/tutorial.md": {
         "pdsno nib devices": DEMO,
+        "pdsno topology": DEMO,
         "pdsno nib devices --region zone-B --type router": DEMO,
         "pdsno lab exec lc-a -- pdsno nib probes": DEMO,
         "pdsno lab exec lc-a -- pdsno discover 10.10.10.0/28 --query "
@@ -40,6 +42,10 @@ RUN = {
         "pdsno lab exec gc -- pdsno policy show -o yaml": DEMO,
         "pdsno lab exec rc-b -- pdsno controller block local_cntl_zone-B_1": DEMO,
         "pdsno lab verify two-regions": DEMO,
+        "pdsno nib watch --type 'DEVICE_*' --type 'LINK_*'": WATCH,
+        "pdsno lab exec leaf1 -- ip link set eth3 mtu 1500": WATCH,
+        "pdsno nib events --type DEVICE_CHANGED --newest-first --limit 5": WATCH,
+        "pdsno lab exec gc -- pdsno doctor": DEMO,
         "pdsno discover 192.0.2.0/24": UP,
         "(umask 077; cat > credentials.yml) <<'END'": UP,
         "pdsno up --subnet 192.0.2.0/24 --credentials credentials.yml": UP,
@@ -145,12 +151,59 @@ def test_every_block_is_run_or_says_why_not(page: str) -> None:
 def test_what_is_shown_beside_a_demo_works(
     page: str, clone: Path, standing_demo: StandingDemo
 ) -> None:
-    lab = standing_demo.lab
-    env = {"PDSNO_API": lab.api, "CLAB_LABDIR_BASE": str(standing_demo.folder)}
     for text in of_kind(page, DEMO):
-        here = text.replace("172.30.30.", f"{lab.network}.").replace("two-regions", lab.name)
-        said = run_block(here.replace("lab exec ", f"lab exec --lab {lab.name} "), clone, env=env)
+        said = run_block(of_lab(text, standing_demo), clone, env=lab_environment(standing_demo))
         assert said.strip(), text
+
+
+def of_lab(text: str, demo: StandingDemo) -> str:
+    """Return a block for the lab that stands here."""
+    here = text.replace("172.30.30.", f"{demo.lab.network}.").replace("two-regions", demo.lab.name)
+    return here.replace("lab exec ", f"lab exec --lab {demo.lab.name} ")
+
+
+def lab_environment(demo: StandingDemo) -> dict[str, str]:
+    return {"PDSNO_API": demo.lab.api, "CLAB_LABDIR_BASE": str(demo.folder)}
+
+
+def test_the_tutorial_s_change_is_told_as_it_happens(
+    clone: Path, standing_demo: StandingDemo
+) -> None:
+    watch, change, look_back = of_kind("docs/tutorial.md", WATCH)
+    env = lab_environment(standing_demo)
+    seen = clone / "seen"
+    with seen.open("wb") as out:
+        watching = subprocess.Popen(
+            [*shlex.split(watch), "--cursor-file", "place"],
+            cwd=clone,
+            env=shell_environment(clone, env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        until((clone / "place").exists, "the watch to have begun")
+        run_block(of_lab(change, standing_demo), clone, env=env)
+        until(lambda: "eth3 mtu 9500 -> 1500" in seen.read_text(), "the change", 120)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 0, seen.read_text()
+    finally:
+        watching.kill()
+        watching.wait()
+        told = run_block(of_lab(look_back, standing_demo), clone, env=env)
+    *lines, last = seen.read_text().splitlines()
+    (changed,) = [line for line in lines if "eth3 mtu 9500 -> 1500" in line]
+    assert changed.split()[1:3] == ["DEVICE_CHANGED", "leaf1"]
+    assert last.startswith("stopped; go on with --after ")
+    assert "[9500, 1500]" in told
+
+
+def test_the_tutorial_s_picture_is_of_the_lab(clone: Path, standing_demo: StandingDemo) -> None:
+    drawn = run_block("pdsno topology --unicode", clone, env=lab_environment(standing_demo))
+    assert drawn.startswith("spine1  router")
+    assert "├─ eth" in drawn
+    for name in ("spine2", "leaf1", "b-r1"):
+        assert f"  {name}  " in drawn
 
 
 def test_the_tutorial_s_claims_about_the_demo_hold(

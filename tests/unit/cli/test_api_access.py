@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from pdsno.api import api_tls_context
+from pdsno.cli import api_access
 from pdsno.cli.api_access import access_file, forget, look_up, remember
 from pdsno.cli.main import main
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib import NIBStore
+from pdsno.node.admin import AdminCall, AdminSocket
+from tests.pki import make_pki
 from tests.unit.api.certificates import certificate
 from tests.unit.api.serving import NOW, TOKEN, app_of, put_token, served
 
@@ -255,3 +258,27 @@ def test_https_to_an_api_without_tls_is_told_so(nib: NIBStore, fail: Fail) -> No
         code, line = fail("--api", api.url.replace("http", "https"))
     assert code == 1
     assert "speaks no TLS: use http://" in line
+
+
+def test_what_the_controller_here_gives_is_enough_from_the_first_call_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "https://192.0.2.10:8080"
+    ca = make_pki(tmp_path / "pki").gc.tls.roots_pem
+    calls: dict[str, AdminCall] = {
+        "GET /status": lambda _: {"api": url},
+        "POST /api-token": lambda _: {"token": TOKEN, "ca": ca},
+    }
+    admin = AdminSocket(tmp_path / "admin.sock", calls)
+    monkeypatch.setenv("PDSNO_ADMIN_SOCKET", str(admin.path))
+    api_access._api_of_this_host.cache_clear()
+    admin.start()
+    try:
+        first, second = look_up(url), look_up(url)
+    finally:
+        admin.close()
+        api_access._api_of_this_host.cache_clear()
+    assert first.token == second.token == TOKEN
+    assert first.ca is not None
+    assert first.ca == second.ca
+    assert first.ca.read_text() == ca

@@ -107,13 +107,15 @@ def test_without_a_date_no_clock_is_compared() -> None:
 
 
 def test_a_full_disk_and_one_that_is_read_only_are_told() -> None:
-    def judge(free: int, *, is_read_only: bool = False) -> Finding:
-        disk = Disk(free=free, total=10 << 30, is_read_only=is_read_only)
+    def judge(free: int, total: int = 10 << 30, *, is_read_only: bool = False) -> Finding:
+        disk = Disk(free=free, total=total, is_read_only=is_read_only)
         return doctor_state.judge_disk(disk, Path("/var/lib/pdsno"))
 
     check(judge(5 << 30), OK, "5 GiB of 10 GiB free")
     check(judge(100 << 20), WARNING, "100 MiB", "free some space")
     check(judge(1 << 20), FAILED, "nothing can be kept")
+    check(judge(510 << 20, 512 << 20), OK)
+    check(judge(50 << 20, 512 << 20), WARNING)
     check(judge(5 << 30, is_read_only=True), FAILED, "read-only", "remount,rw")
 
 

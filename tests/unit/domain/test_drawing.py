@@ -56,6 +56,12 @@ def test_the_root_can_be_chosen() -> None:
     assert draw(FABRIC, CABLES, roots=["leaf2"]).lines[0] == "leaf2  switch"
 
 
+def test_of_equals_what_is_in_the_middle_is_the_root() -> None:
+    chain = [node(name) for name in "abcde"]
+    edges = [Edge(a=a, b=b) for a, b in ("ab", "bc", "cd", "de")]
+    assert draw(chain, edges).lines[0] == "c"
+
+
 def test_the_order_in_which_devices_and_links_come_does_not_matter() -> None:
     turned = [
         Edge(a=e.b, b=e.a, a_end=e.b_end, b_end=e.a_end, bond=e.bond) for e in reversed(CABLES)
