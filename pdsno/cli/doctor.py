@@ -25,6 +25,7 @@ from pdsno.domain.identifiers import Role
 
 if TYPE_CHECKING:
     from pdsno.identity.pki.tls_identity import TlsIdentity
+    from pdsno.nib.care import NIBPlace
     from pdsno.settings import NodeSettings
 
 _SERVICE_SETTINGS = Path("/etc/pdsno/settings.yml")
@@ -230,13 +231,22 @@ def _look_at(patient: Patient, listeners: Sequence[doctor_ports.Listener]) -> It
         yield from doctor_ports.judge_ports(wanted, listeners, is_running=status is not None)
     if patient.state_dir.exists():
         yield doctor_state.disk(patient.state_dir)
-        yield from doctor_state.database(patient.state_dir / doctor_state.NIB_FILE, now)
+        yield from doctor_state.database(_nib(patient), now)
         yield from doctor_state.certificates(patient.state_dir, now)
     else:
         yield skipped("state", f"there is no {patient.state_dir} yet: it has never run")
     yield from doctor_state.secrets(patient.state_dir, _other_secrets(settings))
     yield from _neighbours(patient)
     yield _api(patient, status)
+
+
+def _nib(patient: Patient) -> "NIBPlace":
+    from pdsno.nib.care import NIBPlace
+
+    kept = patient.settings.nib if patient.settings is not None else None
+    if kept is None:
+        return NIBPlace(url=str(patient.state_dir / doctor_state.NIB_FILE))
+    return NIBPlace(url=kept.url, password_file=kept.password_file)
 
 
 def wanted_ports(settings: "NodeSettings") -> list[doctor_ports.Wanted]:
@@ -262,7 +272,8 @@ def _other_secrets(settings: "NodeSettings | None") -> list[Path]:
     named: Iterable[Path | None] = ()
     if settings is not None:
         key = settings.api.key if settings.api else None
-        named = (settings.credentials_file, settings.join_token_file, key)
+        password = settings.nib.password_file if settings.nib else None
+        named = (settings.credentials_file, settings.join_token_file, key, password)
     return [*(path for path in named if path is not None), access_file()]
 
 

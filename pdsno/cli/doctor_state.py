@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pdsno.cli.doctor_report import Finding, failed, ok, parted, size, skipped, span, warning
-from pdsno.domain.errors import OperationError, PDSNOError, TransientError
+from pdsno.domain.errors import (
+    InputError,
+    NotFoundError,
+    OperationError,
+    PDSNOError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from pdsno.identity.pki.overview import CertificateView
+    from pdsno.nib.care import NIBPlace
     from pdsno.nib.glance import Glance
 
 NIB_FILE = "nib.sqlite"
@@ -73,7 +80,7 @@ def disk(directory: Path) -> Finding:
 # --- database --------------------------------------------------------------------------------
 
 
-def judge_database(seen: "Glance", path: Path) -> Finding:
+def judge_database(seen: "Glance", path: str) -> Finding:
     """Tell whether the NIB is whole, and of this release."""
     if seen.is_empty:
         return failed(
@@ -100,7 +107,7 @@ def judge_database(seen: "Glance", path: Path) -> Finding:
             f"stop the controller, move {path} with its -wal and -shm files aside, and restore a "
             "backup",
         )
-    checked = "not looked through" if seen.faults is None else "no damage"
+    checked = "its pages not looked through" if seen.faults is None else "no damage"
     if seen.is_older:
         return warning(
             "database",
@@ -126,22 +133,26 @@ def judge_backlog(seen: "Glance", now: datetime) -> Finding:
     return ok("outbox", told)
 
 
-def database(path: Path, now: datetime) -> list[Finding]:
+def database(place: "NIBPlace", now: datetime) -> list[Finding]:
     """Look at a NIB without touching it, its outbox included."""
     from pdsno.nib.glance import glance
+    from pdsno.nib.place import file_of, is_postgres
 
+    is_file = not is_postgres(place.url)
     try:
-        octets = path.stat().st_size
-        seen = glance(path, checks_pages=octets <= _MOST_CHECKED)
-    except FileNotFoundError:
-        return [skipped(check, f"there is no {path} yet") for check in ("database", "outbox")]
+        octets = file_of(place.url).stat().st_size if is_file else 0
+        seen = glance(place, checks_pages=octets <= _MOST_CHECKED)
+    except (FileNotFoundError, NotFoundError):
+        why = f"there is no NIB at {place.url} yet"
+        return [skipped("database", why), skipped("outbox", why)]
     except PermissionError:
-        detail = f"you may not read {path}"
+        detail = f"you may not read {place.url}"
         return [failed("database", detail, "run this as root, or as the controller's user")]
-    except OperationError as error:
-        judge = warning if isinstance(error, TransientError) else failed
+    except (OperationError, InputError) as error:
+        is_busy = is_file and isinstance(error, TransientError)
+        judge = warning if is_busy else failed
         return [judge("database", *parted(error)), skipped("outbox", "the NIB cannot be read")]
-    return [judge_database(seen, path), judge_backlog(seen, now)]
+    return [judge_database(seen, place.url), judge_backlog(seen, now)]
 
 
 # --- certificates ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A look at a NIB's file from outside: nothing is created, locked, migrated or written.
+"""A look at a NIB from outside: nothing is created, locked, migrated or written.
 
 For whoever wants to know how a controller does, while it runs or after it has died.
 """
@@ -9,9 +9,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from pdsno.nib.migrate import HEAD
+from sqlalchemy import func, select
+
+from pdsno.domain.errors import NotFoundError
+from pdsno.nib.care import NIBPlace
+from pdsno.nib.migrate import HEAD, revision_of
+from pdsno.nib.place import file_of, is_postgres, open_database
+from pdsno.nib.schema import outbox
+from pdsno.nib.sql_session import translated
 from pdsno.nib.sqlite_errors import translate
 
 _BUSY_S = 2.0
@@ -34,18 +42,47 @@ class Glance:
     oldest: datetime | None = None
 
 
-def glance(path: Path, *, checks_pages: bool) -> Glance:
-    """Look at a NIB. `checks_pages` reads the whole file.
+def glance(place: NIBPlace, *, checks_pages: bool) -> Glance:
+    """Look at a NIB. `checks_pages` reads the whole file; a server looks after its own.
 
-    Raises FileNotFoundError, and OperationError with cause and remedy if it cannot be read.
+    Raises NotFoundError if there is none, and OperationError with cause and remedy if it cannot
+    be read.
     """
+    if is_postgres(place.url):
+        return _at_server(place)
+    path = file_of(place.url)
     if not path.exists():
-        raise FileNotFoundError(path)
+        raise NotFoundError(f"there is no {path} yet")
     try:
         with _opened(path) as connection:
             return _read(connection, checks_pages=checks_pages)
     except sqlite3.Error as error:
         raise translate(path, error) from error
+
+
+def _at_server(place: NIBPlace) -> Glance:
+    database = open_database(place.url, password_file=place.password_file)
+    try:
+        with translated(database.translate), closing(database.reader()) as connection:
+            revision = revision_of(connection, database.where)
+            if revision is None:
+                raise NotFoundError(f"there is no NIB at {database.where} yet")
+            waiting, oldest = 0, None
+            if revision == HEAD:
+                asked = select(func.count(), func.min(outbox.c.created_at))
+                waiting, oldest = connection.execute(asked).one()
+            return _glance(revision, waiting=waiting, oldest=oldest)
+    finally:
+        database.close()
+
+
+def _glance(revision: str | None, **values: Any) -> Glance:  # noqa: ANN401 - of a Glance
+    return Glance(
+        revision=revision,
+        is_current=revision == HEAD,
+        is_older=revision is not None and revision < HEAD,
+        **values,
+    )
 
 
 @contextmanager
@@ -71,10 +108,8 @@ def _read(connection: sqlite3.Connection, *, checks_pages: bool) -> Glance:
         told = connection.execute("PRAGMA quick_check(10)").fetchall()
         faults = tuple(str(line) for (line,) in told if line != "ok")
     waiting, oldest = _outbox(connection) if revision == HEAD else (0, None)
-    return Glance(
-        revision=revision,
-        is_current=revision == HEAD,
-        is_older=revision is not None and revision < HEAD,
+    return _glance(
+        revision,
         is_empty=connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None,
         faults=faults,
         waiting=waiting,

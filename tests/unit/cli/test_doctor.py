@@ -18,9 +18,11 @@ from pdsno.cli.api_access import remember
 from pdsno.cli.doctor_report import Finding, Outcome
 from pdsno.cli.main import main
 from pdsno.nib import NIBStore
+from pdsno.nib.care import NIBPlace
 from pdsno.nib.glance import glance
 from pdsno.node.admin import AdminSocket
 from tests.pki import make_pki
+from tests.postgres import postgres
 from tests.unit.api.serving import NOW, TOKEN, event, served
 
 OK, WARNING, FAILED, SKIPPED = Outcome
@@ -87,7 +89,11 @@ def outcomes(found: list[Finding]) -> list[Outcome]:
 
 
 def look(state: Path) -> list[Finding]:
-    return doctor_state.database(state / "nib.sqlite", datetime.now(UTC))
+    return doctor_state.database(at(state / "nib.sqlite"), datetime.now(UTC))
+
+
+def at(path: Path) -> NIBPlace:
+    return NIBPlace(url=str(path))
 
 
 def test_a_sound_nib_is_looked_at_and_not_touched(state: Path) -> None:
@@ -104,7 +110,7 @@ def test_a_nib_in_use_is_read_while_it_is_written(state: Path) -> None:
 
 def test_a_nib_of_a_folder_that_cannot_be_written_is_read(state: Path) -> None:
     shutil.copy(state / "nib.sqlite", state / "copy.sqlite")
-    assert glance(state / "copy.sqlite", checks_pages=True).faults == ()
+    assert glance(at(state / "copy.sqlite"), checks_pages=True).faults == ()
     assert sorted(f.name for f in state.glob("copy*")) == ["copy.sqlite"]
 
 
@@ -119,7 +125,7 @@ def test_damage_is_found(state: Path) -> None:
 
 def test_what_is_no_nib_is_told(state: Path) -> None:
     file = state / "nib.sqlite"
-    assert outcomes(doctor_state.database(state / "none", NOW)) == [SKIPPED, SKIPPED]
+    assert outcomes(doctor_state.database(at(state / "none"), NOW)) == [SKIPPED, SKIPPED]
     for content, word in ((b"no database, but long enough" * 99, "not a SQLite"), (b"", "empty")):
         file.write_bytes(content)
         database, outbox = look(state)
@@ -134,7 +140,7 @@ def test_a_schema_of_another_release_is_left_as_it_is(
     with closing(sqlite3.connect(state / "nib.sqlite")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     assert outcomes(look(state)) == [outcome, SKIPPED]
-    assert glance(state / "nib.sqlite", checks_pages=False).revision == revision
+    assert glance(at(state / "nib.sqlite"), checks_pages=False).revision == revision
 
 
 def test_a_backlog_is_found_in_the_outbox(state: Path) -> None:
@@ -335,3 +341,21 @@ def test_it_is_quick(state: Path) -> None:
     started = time.monotonic()
     main(["doctor", "--state-dir", str(state)])
     assert time.monotonic() - started < 10
+
+
+# --- a NIB on PostgreSQL ---------------------------------------------------------------------
+
+
+@pytest.mark.integration
+def test_a_nib_on_postgresql_is_looked_at_and_one_that_is_away_told() -> None:
+    rig = postgres()
+    url = rig.url(rig.empty_database())
+    nothing = doctor_state.database(NIBPlace(url=url), NOW)
+    NIBStore(url).close()
+    good = doctor_state.database(NIBPlace(url=url), NOW)
+    away = f"postgresql+psycopg://pdsno@127.0.0.1:{free_port()}/pdsno"
+    bad = doctor_state.database(NIBPlace(url=away), NOW)
+    assert outcomes(nothing) == [SKIPPED, SKIPPED]
+    assert outcomes(good) == [OK, OK]
+    assert outcomes(bad) == [FAILED, SKIPPED]
+    assert bad[0].remedy

@@ -126,7 +126,7 @@ def seen(revision: str | None = "0003", **values: object) -> Glance:
 
 def test_a_database_is_judged_by_its_pages_and_its_schema() -> None:
     def judge(glance: Glance) -> Finding:
-        return doctor_state.judge_database(glance, Path("nib.sqlite"))
+        return doctor_state.judge_database(glance, "nib.sqlite")
 
     check(judge(seen()), OK, "no damage")
     check(judge(seen(faults=None)), OK, "not looked through")

@@ -1,5 +1,6 @@
 """Every command says what it does, with options explained and examples that work."""
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ from pdsno.cli.main import COMMANDS, cli
 from tools.cli_reference import DOCUMENT, commands, document, examples
 
 ALL = {" ".join(path): command for path, command in commands()}
+_CALL = re.compile(r"(^|[|;(&] ?|-- |[A-Z_]+=\S+ )pdsno ")
+"""Where a shell takes it for a command."""
 TOP = [name for name in ALL if name.count(" ") == 1]
 
 
@@ -58,13 +61,11 @@ def test_an_example_that_is_wrong_would_be_noticed(wrong: str) -> None:
 
 def _calls(line: str) -> Iterator[str]:
     """Yield the calls of pdsno in a line of shell, without what comes after each."""
-    begin = line.find("pdsno ")
-    while begin >= 0:
-        text = line[begin:]
+    for found in _CALL.finditer(line):
+        text = line[found.end() - len("pdsno ") :]
         for end in ("  ", " |", " >", " 2>", ')"', "; "):
             text = text.partition(end)[0]
         yield text.strip()
-        begin = line.find("pdsno ", begin + 1)
 
 
 def _understand(call: str) -> None:
