@@ -22,12 +22,8 @@ from schemathesis.checks import (
 from schemathesis.core.result import Ok
 
 from pdsno.api import gate, guard
-<<<<<<< HEAD
-from pdsno.domain.entities import Interface, Link, LinkEnd, LinkStatus, OperatorRole
-=======
 from pdsno.api.streams import StreamLimits
-from pdsno.domain.entities import Interface, Link, LinkEnd, LinkStatus
->>>>>>> 9b47ec8 (Stream the event log as server-sent events, so that a consumer is told and need not ask)
+from pdsno.domain.entities import Interface, Link, LinkEnd, LinkStatus, OperatorRole
 from pdsno.domain.identifiers import Role
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import (
