@@ -33,6 +33,7 @@ _PORTS = {"http": 80, "https": 443}
 _MAKE_ONE = "pdsno api-token create --save URL makes and keeps one"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,12 +68,12 @@ def access_options(command: _Command) -> _Command:
     )(with_ca)
 
 
-def api_options(command: Callable[..., None]) -> Callable[..., None]:
+def api_options(command: Callable[..., _Result]) -> Callable[..., _Result]:
     """Add `--api`, `--token-file` and `--ca`; the command receives `api: ApiTarget`."""
 
     @wraps(command)
-    def call(*, api: str, token_file: Path | None, ca: Path | None, **own: object) -> None:
-        command(api=look_up(api, token_file=token_file, ca=ca), **own)
+    def call(*, api: str, token_file: Path | None, ca: Path | None, **own: object) -> _Result:
+        return command(api=look_up(api, token_file=token_file, ca=ca), **own)
 
     return click.option(
         "--api",
@@ -103,7 +104,7 @@ def look_up(url: str, *, token_file: Path | None = None, ca: Path | None = None)
     if ca is None and "ca" in kept:
         ca = Path(kept["ca"])
     if ca is not None:
-        _check_ca(ca)
+        check_ca(ca)
     if token is not None and not _is_private(url):
         raise InputError(
             f"{url} would carry the token in the clear: off loopback the API speaks https://"
@@ -238,7 +239,7 @@ def _kept() -> dict[str, dict[str, str]]:
     if not file.exists():
         return {}
     try:
-        entries, _ = load_strict(_read_private(file))
+        entries, _ = load_strict(read_private(file))
     except StrictYamlError as error:
         raise InputError(f"{file}: {error}") from error
     is_sound = isinstance(entries, dict) and all(
@@ -261,7 +262,8 @@ def _write(file: Path, text: str) -> None:
         raise OperationError(f"cannot write {file}: {error.strerror}") from error
 
 
-def _read_private(file: Path) -> str:
+def read_private(file: Path) -> str:
+    """Return the text of a file that holds a secret. Raises as `look_up`."""
     from pdsno.identity.private_files import read_private
 
     try:
@@ -277,7 +279,7 @@ def _read_private(file: Path) -> str:
 
 def _token(token_file: Path | None, kept: str | None) -> tuple[str | None, str]:
     if token_file is not None:
-        token, origin = _read_private(token_file).strip(), f"in {token_file}"
+        token, origin = read_private(token_file).strip(), f"in {token_file}"
     elif os.environ.get(TOKEN_VARIABLE):
         token, origin = os.environ[TOKEN_VARIABLE].strip(), f"in {TOKEN_VARIABLE}"
     elif kept is not None:
@@ -321,10 +323,11 @@ def _key(url: str) -> str:
 
 
 def _is_private(url: str) -> bool:
-    return urlsplit(url).scheme == "https" or _is_loopback(url)
+    return urlsplit(url).scheme == "https" or is_loopback(url)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL never leaves the machine."""
     parts = urlsplit(url)
     if parts.hostname == "localhost":
         return True
@@ -334,7 +337,8 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _check_ca(path: Path) -> None:
+def check_ca(path: Path) -> None:
+    """Raise InputError for a file that is no CA in PEM."""
     import ssl
 
     try:

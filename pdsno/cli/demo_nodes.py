@@ -12,11 +12,13 @@ from typing import Any
 import requests
 
 from pdsno.cli.admin_client import DEFAULT_SOCKET, AdminClient
+from pdsno.cli.api_access import ApiTarget
+from pdsno.cli.nib_client import NIBClient
+from pdsno.cli.nib_picture import read_picture
+from pdsno.domain.compare import Picture
 from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, TransientError
-from pdsno.lab.nib_reader import read_nib
 from pdsno.lab.reader import load_topology
 from pdsno.lab.runner import Lab
-from pdsno.lab.verify import SeenDevice, SeenLink
 
 CONTROLLER_LOG = "/var/log/node-cmd.log"
 TIERS = ("global", "regional", "local")
@@ -120,11 +122,13 @@ class DemoNodes:
         body: dict[str, Any] = answer.json()
         return body
 
-    def nib(self) -> tuple[list[SeenDevice], list[SeenLink]]:
+    def nib(self) -> Picture:
         """Return what the API that was opened shows of the network."""
         if self.access is None or self._ca_file is None:
             raise LocalProtocolError("the API was not opened yet")
-        return read_nib(self.access.url, token=self.access.token, ca=self._ca_file)
+        target = ApiTarget(url=self.access.url, token=self.access.token, ca=self._ca_file)
+        with NIBClient(target) as client:
+            return read_picture(client)
 
     def await_up(self, node: str, timeout_s: float) -> None:
         """Wait until a controller answers on its admin socket."""

@@ -18,7 +18,7 @@ from pdsno.cli.demo_nodes import CONTROLLER_LOG, Access, DemoNodes
 from pdsno.domain.errors import OperationError
 from pdsno.lab.progress import Stage
 from pdsno.lab.runner import Lab
-from pdsno.lab.verify import Comparison, compare
+from pdsno.lab.verify import LabVerdict, judge
 
 STAGES = ("lab", "controllers", "escalation", "discovery", "verify")
 
@@ -58,7 +58,7 @@ class Outcome:
     access: Access | None = None
     warnings: list[str] = field(default_factory=list)
     memory_mib: float = 0.0
-    comparison: Comparison | None = None
+    comparison: LabVerdict | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -221,8 +221,7 @@ class Demo:
 
     def _compare(self) -> None:
         outcome, nodes = self.outcome, self._nodes
-        devices, links = nodes.nib()
-        outcome.comparison = compare(self.lab.truth(), devices, links)
+        outcome.comparison = judge(self.lab.truth(), nodes.nib())
         outcome.devices = nodes.get("devices?limit=1000")["items"]
         outcome.links = nodes.get("links?limit=1000")["items"]
         outcome.controllers = nodes.get("controllers")["items"]

@@ -158,16 +158,17 @@ def verify(
     target: str, *, api: str | None, token_file: Path | None, ca: Path | None, output: OutputFormat
 ) -> int:
     """Compare a NIB with the live nodes of LAB; exit code 1 on any difference."""
-    from pdsno.lab.nib_reader import read_nib
-    from pdsno.lab.verify import compare
+    from pdsno.cli.nib_client import NIBClient
+    from pdsno.cli.nib_picture import read_picture
+    from pdsno.lab.verify import judge
 
     running = _find(target)
     truth = running.truth()
     asked = look_up(api or _default_api(running), token_file=token_file, ca=ca)
-    devices, links = read_nib(asked.url, token=asked.token, ca=asked.ca)
-    comparison = compare(truth, devices, links)
-    render_one(comparison.to_json(), fmt=output)
-    return 0 if comparison.is_equal else 1
+    with NIBClient(asked) as client:
+        verdict = judge(truth, read_picture(client))
+    render_one(verdict.to_json(), fmt=output)
+    return 0 if verdict.is_equal else 1
 
 
 class _NotUpError(OperationError):

@@ -79,6 +79,14 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.topology:topology",
         summary="Draw the network in the terminal.",
     ),
+    "verify": Entry(
+        target="pdsno.cli.verify:verify",
+        summary="The NIB against a topology, an inventory or NetBox.",
+    ),
+    "netbox": Entry(
+        target="pdsno.cli.netbox:netbox",
+        summary="Draft policy and expectation from NetBox.",
+    ),
     "token": Entry(
         target="pdsno.cli.token:token",
         summary="Join tokens for new controllers.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from pdsno.domain.errors import OperationError
+from pdsno.domain.expectation import Expectation
 from pdsno.lab import inventories, processes, state
 from pdsno.lab.boot import Boot, check_tools, frr_complaints, prepare
 from pdsno.lab.convergence import Convergence
@@ -17,7 +18,6 @@ from pdsno.lab.reader import load_topology
 from pdsno.lab.state import LabNode, LabState
 from pdsno.lab.topology import NodeSpec, Role, Topology
 from pdsno.lab.truth import read_truth
-from pdsno.lab.verify import Truth
 from pdsno.lab.wiring import plan_and_wire, tear_down
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -199,7 +199,7 @@ class Lab:
         if done.returncode != 0:
             raise OperationError(f"cannot write {path} in node '{node}': {done.stderr.strip()}")
 
-    def truth(self) -> Truth:
+    def truth(self) -> Expectation:
         """Read from the live nodes what a NIB should say."""
         found = self.state()
         inits = _inits(found)

@@ -68,7 +68,7 @@ def test_what_is_kept_is_private_and_the_rest_of_it_stays(monkeypatch: pytest.Mo
     assert {path.stat().st_mode & 0o777 for path in (file, ca)} == {0o600}
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert ca.read_text() == "PEM"
-    monkeypatch.setattr("pdsno.cli.api_access._check_ca", lambda _: None)
+    monkeypatch.setattr("pdsno.cli.api_access.check_ca", lambda _: None)
     assert look_up("https://192.0.2.1:8080").ca == ca
     assert look_up(URL).token == TOKEN
     forget("https://192.0.2.1:8080")

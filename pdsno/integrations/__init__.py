@@ -1,0 +1,1 @@
+"""What PDSNO takes from other tools and gives to them; it never writes into theirs."""
