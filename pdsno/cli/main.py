@@ -83,6 +83,10 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.verify:verify",
         summary="The NIB against a topology, an inventory or NetBox.",
     ),
+    "inventory": Entry(
+        target="pdsno.cli.inventory:inventory",
+        summary="Export the NIB for Ansible, Nornir, NetBox, spreadsheets.",
+    ),
     "netbox": Entry(
         target="pdsno.cli.netbox:netbox",
         summary="Draft policy and expectation from NetBox.",

@@ -29,7 +29,7 @@ def read_picture(
     devices = read_devices(client, chosen)
     return Picture(
         devices=devices,
-        endpoints=_read(client, "endpoints", chosen, _ENDPOINTS),
+        endpoints=read_endpoints(client, chosen),
         links=read_links(client, devices),
         probed=_probed(client) if with_scope else None,
     )
@@ -38,6 +38,11 @@ def read_picture(
 def read_devices(client: NIBClient, filters: Mapping[str, str]) -> list[Device]:
     """Read devices as they stand in lists: without neighbours and provenance."""
     return _read(client, "devices", filters, _DEVICES)
+
+
+def read_endpoints(client: NIBClient, filters: Mapping[str, str]) -> list[Endpoint]:
+    """Read endpoints as they stand in lists."""
+    return _read(client, "endpoints", filters, _ENDPOINTS)
 
 
 def read_links(client: NIBClient, devices: Iterable[Device]) -> list[Link]:

@@ -9,13 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 
+from pdsno.domain.compare_evidence import (
+    describe_device,
+    describe_expected,
+    probed_by,
+    told_by,
+)
 from pdsno.domain.compare_fields import field_differences
 from pdsno.domain.compare_links import LinkOutcome, compare_links, link_text, why_missing
 from pdsno.domain.compare_match import Pair, device_traits, endpoint_traits, match
 from pdsno.domain.entities import Device, DeviceStatus, Endpoint, Link
 from pdsno.domain.expectation import Expectation, ExpectedDevice, Presence
+from pdsno.domain.identifiers import lan_of
 
 _DEVICE, _LINK = "device", "link"
 
@@ -111,6 +117,7 @@ class _Comparing:
         self._hosts = self._match_hosts()
         self._lost = self._match_lost()
         self._not_told: Counter[str] = Counter()
+        self._lans: Counter[str] | None = None
 
     def _unmatched(self) -> list[int]:
         return [i for i in range(len(self._expected)) if i not in self._matching.matched]
@@ -186,7 +193,7 @@ class _Comparing:
                 expected=one.expected,
                 found=one.found,
                 evidence="; ".join(filter(None, (f"same {pair.likeness}", one.evidence))),
-                told_by=_told_by(device, one.field),
+                told_by=told_by(device, one.field),
                 last_seen=device.last_seen,
                 record=device.device_id,
                 place=expected.place,
@@ -219,7 +226,7 @@ class _Comparing:
             kind=Kind.MISSING,
             what=_DEVICE,
             name=expected.name,
-            expected=_summary(expected),
+            expected=describe_expected(expected),
             found=str(device.status) if device else None,
             evidence=self._why_missing(index, expected, device),
             last_seen=device.last_seen if device else None,
@@ -229,7 +236,7 @@ class _Comparing:
 
     def _why_missing(self, index: int, expected: ExpectedDevice, lost: Device | None) -> str:
         if lost is not None:
-            return f"its record is {lost.status}, last seen by {_told_by(lost, '')}"
+            return f"its record is {lost.status}, last seen by {told_by(lost, '')}"
         near = [
             f"{pair.record} ({self._name_of(pair.record)}) has the same {pair.likeness}"
             for pair in self._matching.pairs
@@ -248,15 +255,21 @@ class _Comparing:
         if address is None:
             yield "no address of it is known: it was looked for by name, serial and MAC"
         elif self._picture.probed is not None:
-            by = [
-                name
-                for name, subnets in sorted(self._picture.probed.items())
-                if any(ip_address(address) in ip_network(one, strict=False) for one in subnets)
-            ]
-            if by:
-                yield f"{address} is probed by {', '.join(by)}"
-            else:
-                yield f"no controller probes {address}: nobody looked there"
+            yield probed_by(address, self._picture.probed)
+        else:
+            yield self._neighbourhood(address)
+
+    def _neighbourhood(self, address: str) -> str:
+        """Say whether anything near an address is on record, where nobody tells who probes it."""
+        if self._lans is None:
+            picture = self._picture
+            known = [device_traits(one).addresses for one in picture.devices]
+            known += [endpoint_traits(one).addresses for one in picture.endpoints]
+            self._lans = Counter(lan for ips in known for lan in set(map(lan_of, ips)))
+        lan = lan_of(address)
+        if self._lans[lan]:
+            return f"of {lan} others are on record, {address} is not"
+        return f"nothing of {lan} is on record: perhaps nobody looks there"
 
     def _of_records(self) -> Iterator[Finding]:
         matched = {pair.record for pair in self._matching.matched.values()}
@@ -264,7 +277,7 @@ class _Comparing:
             if record in matched or record in self._matching.open_records:
                 continue
             again = self._matching.repeated.get(record)
-            where = f"seen by {_told_by(device, '')}"
+            where = f"seen by {told_by(device, '')}"
             if again is not None:
                 other = self._matching.matched[again.expected].record
                 name = self._expected[again.expected].name
@@ -272,10 +285,10 @@ class _Comparing:
             yield Finding(
                 kind=Kind.UNEXPECTED,
                 what=_DEVICE,
-                name=device.name or record,
+                name=device.name or device.management_ip or record,
                 found=describe_device(device),
                 evidence=where,
-                told_by=_told_by(device, ""),
+                told_by=told_by(device, ""),
                 last_seen=device.last_seen,
                 record=record,
             )
@@ -318,19 +331,6 @@ class _Comparing:
             )
 
 
-def describe_device(device: Device) -> str:
-    """Return who a record is, in a line."""
-    address = device.management_ip or min(device_traits(device).addresses, default="no address")
-    known = filter(None, (address, device.vendor, device.model or device.platform, device.region))
-    return ", ".join(known)
-
-
-def _summary(expected: ExpectedDevice) -> str:
-    address = expected.management_ip or min(expected.addresses, default="")
-    known = (address, expected.serial and f"serial {expected.serial}", expected.region)
-    return ", ".join(text for text in known if text) or "a device"
-
-
 def _present(expected: ExpectedDevice, record: str, last_seen: datetime, evidence: str) -> Finding:
     return Finding(
         kind=Kind.DIFFERENT,
@@ -364,15 +364,6 @@ def _of_host(expected: ExpectedDevice, endpoint: Endpoint) -> Iterator[Finding]:
             record=endpoint.endpoint_id,
             place=expected.place,
         )
-
-
-def _told_by(device: Device, field_name: str) -> str | None:
-    parts = field_name.split(".")
-    keys = (field_name, parts[-1], parts[0], "interfaces") if field_name else ()
-    known = next((device.provenance[key] for key in keys if key in device.provenance), None)
-    if known is not None:
-        return known.source
-    return ", ".join(device.sources) or device.local_controller or None
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str, str]:

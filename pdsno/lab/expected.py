@@ -122,7 +122,11 @@ class _Reader:
         left_out = sorted(self._nodes.keys() - {node.name for node in wanted})
         if not wanted:
             raise InputError(f"{self._root.path}: names no node that could be discovered")
-        notes = [f"not expected, being no network gear: {', '.join(left_out)}"] if left_out else []
+        notes = (
+            [f"not expected, being bridges or PDSNO's own: {', '.join(left_out)}"]
+            if left_out
+            else []
+        )
         silent = sum(1 for link in links if not link.is_told)
         if silent:
             notes.append(f"{silent} links of hosts, which tell no neighbours, may be absent")

@@ -164,6 +164,10 @@ def test_not_probed_is_not_absent() -> None:
     assert "no controller probes 10.9.0.1" in nowhere.evidence
     looked = only(compared([wanted], [], probed={"lc1": ["10.9.0.0/24"], "lc2": ["fd00::/64"]}))
     assert looked.evidence == "10.9.0.1 is probed by lc1"
+    unknown = only(compared([wanted], []))
+    assert unknown.evidence == "nothing of 10.9.0.0/24 is on record: perhaps nobody looks there"
+    near = compared([wanted], [seen("d1", ips=("10.9.0.2",))]).of(Kind.MISSING)[0]
+    assert near.evidence == "of 10.9.0.0/24 others are on record, 10.9.0.1 is not"
 
 
 def test_a_host_may_be_an_endpoint_a_switch_may_not() -> None:

@@ -25,6 +25,7 @@ class FakeNetBox:
     )
     largest_page: int = 1000
     url: str = ""
+    sent: bytes = b""
     asked: list[tuple[str, str]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
@@ -81,10 +82,11 @@ def running(netbox: FakeNetBox) -> Iterator[FakeNetBox]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # headers and body in one packet
 
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            netbox.sent = self.rfile.read(length)  # type: ignore[attr-defined]
+            netbox.sent = self.rfile.read(length)
             told = self.headers.get("Authorization", "")
             status, headers, body = netbox.answer(self.command, self.path, told)
             self.send_response(status)

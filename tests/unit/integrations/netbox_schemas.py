@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import Draft4Validator
 
 FOLDER = Path(__file__).parent / "netbox_schema"
 VERSIONS = ("4.3", "4.6")
@@ -18,26 +18,26 @@ def _document(version: str) -> dict[str, Any]:
 
 
 @cache
-def writing(version: str, resource: str) -> Draft202012Validator:
+def writing(version: str, resource: str) -> Draft4Validator:
     """Return what checks the body of a POST; a field that NetBox does not have is refused."""
     document = _document(version)
     return _validator(document, document["write"][resource], is_closed=True)
 
 
 @cache
-def reading(version: str, resource: str) -> Draft202012Validator:
+def reading(version: str, resource: str) -> Draft4Validator:
     """Return what checks the fields that we read of an item; others may be absent."""
     document = _document(version)
     return _validator(document, document["read"][resource], is_closed=False)
 
 
-def _validator(document: dict[str, Any], name: str, *, is_closed: bool) -> Draft202012Validator:
+def _validator(document: dict[str, Any], name: str, *, is_closed: bool) -> Draft4Validator:
     schemas = {
         key: _draft(value, is_closed=is_closed)
         for key, value in document["components"]["schemas"].items()
     }
-    root = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
-    return Draft202012Validator(root)
+    root = {"allOf": [{"$ref": f"#/components/schemas/{name}"}], "components": {"schemas": schemas}}
+    return Draft4Validator(root)
 
 
 def _draft(schema: Any, *, is_closed: bool) -> Any:  # noqa: ANN401 - any JSON
