@@ -113,7 +113,8 @@ class _Comparing:
         self._by_id = {one.device_id: one for one in picture.devices}
         active = [one for one in picture.devices if one.status is DeviceStatus.ACTIVE]
         self._active = {one.device_id: one for one in active}
-        self._matching = match(self._expected, map(device_traits, active))
+        self._traits = {one.device_id: device_traits(one) for one in active}
+        self._matching = match(self._expected, self._traits.values())
         self._hosts = self._match_hosts()
         self._lost = self._match_lost()
         self._not_told: Counter[str] = Counter()
@@ -181,7 +182,7 @@ class _Comparing:
     def _differences(
         self, expected: ExpectedDevice, device: Device, pair: Pair
     ) -> Iterator[Finding]:
-        for one in field_differences(expected, device):
+        for one in field_differences(expected, device, self._traits[device.device_id]):
             if not one.is_told:
                 self._not_told[one.field.partition(".")[0]] += 1
                 continue
@@ -263,7 +264,7 @@ class _Comparing:
         """Say whether anything near an address is on record, where nobody tells who probes it."""
         if self._lans is None:
             picture = self._picture
-            known = [device_traits(one).addresses for one in picture.devices]
+            known = [one.addresses for one in self._traits.values()]
             known += [endpoint_traits(one).addresses for one in picture.endpoints]
             self._lans = Counter(lan for ips in known for lan in set(map(lan_of, ips)))
         lan = lan_of(address)

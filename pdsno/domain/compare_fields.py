@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pdsno.domain.compare_match import are_same_names, comparable_name, device_traits
+from pdsno.domain.compare_match import Traits, are_same_names, comparable_name
 from pdsno.domain.entities import Device, Interface
 from pdsno.domain.expectation import ExpectedDevice, ExpectedInterface
 from pdsno.domain.identifiers import identifying_serial
@@ -30,14 +30,19 @@ class Difference:
         return self.found is not None
 
 
-def field_differences(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
-    """Yield what differs, and with `found` None what could not be compared."""
+def field_differences(
+    expected: ExpectedDevice, device: Device, traits: Traits
+) -> Iterator[Difference]:
+    """Yield what differs, and with `found` None what could not be compared.
+
+    `traits` are those of the device.
+    """
     if expected.is_exact:
         return
     yield from _scalars(expected, device)
-    yield from _management(expected, device)
-    yield from _interfaces(expected, device)
-    yield from _loose(expected, device)
+    yield from _management(expected, device, traits)
+    yield from _interfaces(expected, device, traits)
+    yield from _loose(expected, device, traits)
 
 
 def _scalars(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
@@ -59,17 +64,16 @@ def _scalars(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
             yield Difference(field=field, expected=wanted, found=found)
 
 
-def _management(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
+def _management(expected: ExpectedDevice, device: Device, traits: Traits) -> Iterator[Difference]:
     address = expected.management_ip
-    if address and address not in device_traits(device).addresses:
+    if address and address not in traits.addresses:
         yield Difference(
             field="management_ip", expected=address, found=device.management_ip or None
         )
 
 
-def _loose(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
+def _loose(expected: ExpectedDevice, device: Device, traits: Traits) -> Iterator[Difference]:
     """Compare MACs and addresses that no expected interface has."""
-    traits = device_traits(device)
     placed_macs = {one.mac for one in expected.interfaces if one.mac}
     placed_ips = {text.partition("/")[0] for one in expected.interfaces for text in one.ips}
     own = {expected.management_ip} if expected.management_ip else set()
@@ -100,37 +104,35 @@ def _where(addresses: Iterable[str], interfaces: Iterable[Interface]) -> str:
     return _listed(names) if names else "no interface that was told"
 
 
-def _interfaces(expected: ExpectedDevice, device: Device) -> Iterator[Difference]:
+def _interfaces(expected: ExpectedDevice, device: Device, traits: Traits) -> Iterator[Difference]:
     if not expected.interfaces:
         return
     if not device.interfaces:
         yield Difference(field="interfaces", expected="interfaces", found=None)
         return
     by_spelling: dict[str, list[Interface]] = {}
+    by_name = {one.name: one for one in device.interfaces}
     for one in device.interfaces:
         for text in spellings(one.name):
             by_spelling.setdefault(text, []).append(one)
     for wanted in expected.interfaces:
-        found = _named(wanted.name, device.interfaces, by_spelling)
+        found = by_name.get(wanted.name) or _spelt(wanted.name, by_spelling)
         if found is None:
             yield Difference(
                 field=f"interfaces.{wanted.name}", expected="an interface", found="none"
             )
         else:
-            yield from _interface(wanted, found, device)
+            yield from _interface(wanted, found, device, traits)
 
 
-def _named(
-    name: str, interfaces: Iterable[Interface], by_spelling: dict[str, list[Interface]]
-) -> Interface | None:
-    for one in interfaces:
-        if one.name == name:
-            return one
+def _spelt(name: str, by_spelling: dict[str, list[Interface]]) -> Interface | None:
     near = {one.name: one for text in spellings(name) for one in by_spelling.get(text, ())}
     return next(iter(near.values())) if len(near) == 1 else None
 
 
-def _interface(wanted: ExpectedInterface, found: Interface, device: Device) -> Iterator[Difference]:
+def _interface(
+    wanted: ExpectedInterface, found: Interface, device: Device, traits: Traits
+) -> Iterator[Difference]:
     field = f"interfaces.{found.name}"
     if wanted.mac and wanted.mac != found.mac:
         yield Difference(field=f"{field}.mac", expected=wanted.mac, found=found.mac)
@@ -139,7 +141,7 @@ def _interface(wanted: ExpectedInterface, found: Interface, device: Device) -> I
         address, _, length = text.partition("/")
         shown = lengths.get(address)
         if shown is None:
-            on_device = address in device_traits(device).addresses
+            on_device = address in traits.addresses
             yield Difference(
                 field=f"{field}.ips",
                 expected=text,

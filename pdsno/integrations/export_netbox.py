@@ -102,6 +102,7 @@ class _Exporting:
         self._devices = devices
         self._has_mac_objects = has_mac_objects
         self.notes: Counter[str] = Counter()
+        self._by_id = {one.device_id: one for one in devices}
         self._names = _unique_names(devices)
         spaces: dict[str, set[str]] = defaultdict(set)
         for device in devices:
@@ -289,7 +290,7 @@ class _Exporting:
             )  # fmt: skip
 
     def _port(self, device_id: str | None, name: str | None) -> str | None:
-        device = next((one for one in self._devices if one.device_id == device_id), None)
+        device = self._by_id.get(device_id or "")
         if device is None or not name:
             return None
         near = [

@@ -8,6 +8,7 @@ import yaml
 from pdsno.domain.entities import Device
 from pdsno.integrations.inventory_names import Groups, facts_of, host_names, in_order
 
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 FILES = ("hosts.yaml", "groups.yaml", "defaults.yaml")
 
 
@@ -48,5 +49,5 @@ def _host(device: Device) -> dict[str, Any]:
 
 
 def _text(body: object, head: str) -> str:
-    text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
+    text = yaml.dump(body, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=1000)
     return f"# {head}\n---\n{text}"

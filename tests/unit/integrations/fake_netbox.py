@@ -76,6 +76,11 @@ def page(status: int = 200) -> Answer:
     return status, {"Content-Type": "text/html; charset=utf-8"}, b"<html>log in</html>"
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that have read enough."""
+
+
 @contextmanager
 def running(netbox: FakeNetBox) -> Iterator[FakeNetBox]:
     """Serve a NetBox on a free port of loopback."""
@@ -101,7 +106,7 @@ def running(netbox: FakeNetBox) -> Iterator[FakeNetBox]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     netbox.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -139,7 +139,10 @@ def test_an_expectation_survives_its_file(tmp_path: Path) -> None:
         ("format: 2\ndevices: []", "format 2 is not known"),
         ("format: 1\ndevices: []", "expects no device at all"),
         ("format: 1\ndevices: {}", "are lists"),
-        ("format: 1\ndevices: [{name: a, colour: b}]", r"devices\[0\]: there is no such field: colour"),
+        (
+            "format: 1\ndevices: [{name: a, colour: b}]",
+            r"devices\[0\]: there is no such field: colour",
+        ),
         ("format: 1\ndevices: [{serial: a}]", "devices.0.name"),
         ("format: 1\ndevices: [{name: a, macs: [zz]}]", "a: 'zz' is not a MAC"),
         ("format: 1\ndevices: [{name: a, addresses: [300.1.1.1]}]", "a: '300.1.1.1'"),
