@@ -118,7 +118,7 @@ class _Expecting:
         presence = self._presence(box, has_trace=bool(box.primary_ips or addresses or macs))
         return ExpectedDevice(
             name=self._names[box.id],
-            aliases=(box.name,) if box.name else (),
+            aliases=(box.name,) if box.name and box.name != self._names[box.id] else (),
             place=f"{self._url}/dcim/devices/{box.id}/",
             region=self._scope.region_of(self._read.sites.get(box.site or "")),
             serial=box.serial or None,
