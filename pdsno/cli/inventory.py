@@ -150,7 +150,7 @@ def nornir(*, export: Export) -> None:
 
     Without --out: a hosts.yaml that needs no other file, without groups.
     """
-    from pdsno.cli.text_files import write_text
+    from pdsno.cli.text_files import make_folder, write_text
     from pdsno.integrations.export_nornir import nornir_files, nornir_hosts
 
     with NIBClient(export.api) as client:
@@ -158,7 +158,7 @@ def nornir(*, export: Export) -> None:
     if export.out is None:
         export.write(nornir_hosts(devices, head=HEAD))
         return
-    export.out.mkdir(parents=True, exist_ok=True)
+    make_folder(export.out)
     for name, text in nornir_files(devices, head=HEAD).items():
         write_text(export.out / name, text, is_forced=export.force, mark=HEAD)
     click.echo(f"wrote {export.out}", err=True)

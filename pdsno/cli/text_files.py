@@ -30,6 +30,16 @@ def write_text(path: Path, text: str, *, is_forced: bool, mark: str = "") -> Non
         raise OperationError(f"cannot write {path}: {error.strerror}") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder unless it is there. Raises OperationError if it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"{path} is a file: name a folder") from error
+    except OSError as error:
+        raise OperationError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
 def _head(path: Path) -> str:
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(4096)

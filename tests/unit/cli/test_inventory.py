@@ -109,6 +109,24 @@ def test_nornir_writes_its_three_files_or_one_that_stands_alone(
     assert yaml.safe_load(exported(capsys, "nornir")).keys() == {"sw1", "sw2"}
 
 
+def test_what_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    for args, code in (
+        (["nornir", "--out", str(tmp_path / "file")], 2),
+        (["nornir", "--out", str(tmp_path / "file" / "x")], 1),
+        (["ansible", "--out", str(tmp_path)], 1),
+        (["csv", "--out", str(tmp_path / "none" / "x.csv")], 1),
+    ):
+        assert main(["inventory", *args]) == code, args
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("pdsno: error: ")
+        assert "bug" not in err
+        assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["ansible", "nornir"])
 def test_an_export_verifies_as_equal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
