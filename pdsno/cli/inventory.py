@@ -117,7 +117,7 @@ _OPTIONS = (
 @inventory.command(
     epilog="""\b
 Examples:
-  pdsno inventory ansible --out inventory/pdsno.yml && ansible-inventory -i inventory --graph
+  pdsno inventory ansible --out inventory/pdsno.yml
   pdsno inventory ansible --list       what an inventory script prints
 As a dynamic inventory, an executable file:
   #!/bin/sh

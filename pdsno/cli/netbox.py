@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pdsno.cli.netbox_options import NetBoxOptions, netbox_options
+from pdsno.cli.options import examples
 from pdsno.cli.text_files import write_text
 
 _EPILOG = """\b
@@ -22,7 +23,10 @@ Without --policy and --expect both are printed, and nothing is written.
 """
 
 
-@click.group(context_settings={"max_content_width": 100})
+@click.group(
+    epilog=examples("pdsno netbox import --netbox https://netbox.example.net"),
+    context_settings={"max_content_width": 100},
+)
 def netbox() -> None:
     """Read a NetBox; nothing is ever written there."""
 
