@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import click
 
-from pdsno.cli import nib_care, nib_ledger
+from pdsno.cli import nib_care, nib_edit, nib_history, nib_ledger
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.completion import device_names
+from pdsno.cli.moments import as_of_option
 from pdsno.cli.nib_client import NIBClient
 from pdsno.cli.nib_lists import (
     ListRequest,
@@ -37,6 +38,9 @@ Examples:
   pdsno nib probes --unanswered
   pdsno nib probes --cycles
   pdsno nib controllers --api https://172.30.30.10:8080
+  pdsno nib diff --since 1h
+  pdsno nib devices --as-of 7d
+  pdsno nib set spine1 tag+=edge note="rack 4"
   pdsno nib check --settings /etc/pdsno/settings.yml"""
 
 
@@ -48,7 +52,7 @@ def nib() -> None:
     """
 
 
-for _command in nib_care.COMMANDS:
+for _command in (*nib_care.COMMANDS, *nib_history.COMMANDS, *nib_edit.COMMANDS):
     nib.add_command(_command)
 
 
@@ -94,8 +98,9 @@ _ALSO_OF_ENDPOINTS = {"region", "namespace", "local_controller", "vendor", "mac"
 @click.option(
     "--type", "device_type", type=click.Choice([item.value for item in DeviceType]), help="Kind."
 )
+@as_of_option
 @list_options
-def devices(request: ListRequest, **filters: str | None) -> None:
+def devices(request: ListRequest, **filters: object) -> None:
     """List devices. All conditions must hold."""
 
     def why_empty(client: NIBClient) -> str:
@@ -174,12 +179,13 @@ _NEIGHBOR_COLUMNS = (
 
 @nib.command(epilog=examples("pdsno nib device spine1", "pdsno nib device 0050.56aa.bb01 -o yaml"))
 @click.argument("device", shell_complete=device_names)
+@as_of_option
 @output_option
 @api_options
-def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
+def device(device: str, api: ApiTarget, output: OutputFormat, as_of: str | None) -> None:
     """Show one device whole. DEVICE is an ID, or a name, MAC or address that it alone has."""
     with NIBClient(api) as client:
-        found = client.device(device)
+        found = client.device(device, as_of=as_of)
     if output is not OutputFormat.TABLE:
         render_one(found, fmt=output)
         return
@@ -190,7 +196,7 @@ def device(device: str, api: ApiTarget, output: OutputFormat) -> None:
     for rows, columns, title in (
         (found.get("interfaces", []), _INTERFACE_COLUMNS, "Interfaces"),
         (found.get("neighbors", []), _NEIGHBOR_COLUMNS, "Neighbors"),
-        ([short_times(row) for row in sources], ("field", "source", "at"), "Sources"),
+        ([short_times(row) for row in sources], ("field", "source", "at", "pinned"), "Sources"),
     ):
         if rows:
             click.echo()
@@ -234,8 +240,9 @@ _LINKS = View(
     type=click.Choice([item.value for item in LinkStatus]),
     help="Told by both ends, by one, or by two that disagree.",
 )
+@as_of_option
 @list_options
-def links(request: ListRequest, **filters: str | None) -> None:
+def links(request: ListRequest, **filters: object) -> None:
     """List links. Both ends tell of it: confirmed; one: claimed; they disagree: conflict."""
     show(_LINKS, request, filters)
 

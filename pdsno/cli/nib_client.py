@@ -3,12 +3,19 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from pdsno.cli.api_access import CA_VARIABLE, TOKEN_VARIABLE, ApiTarget
-from pdsno.domain.errors import InputError, NotFoundError, OperationError, TransientError
+from pdsno.domain.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    OperationError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -19,7 +26,7 @@ _PAGE = 1000
 _SILENT_S = 45.0
 """A stream tells every 15 s that it is there: three are missing then."""
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 401, 404, 422
-_GONE, _TOO_MANY, _SERVER_ERROR = 410, 429, 500
+_GONE, _STALE, _TOO_MANY, _SERVER_ERROR = 410, 412, 429, 500
 _DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
@@ -28,7 +35,7 @@ class GoneError(OperationError):
 
 
 class NIBClient:
-    """One controller's API, read only. A context manager; not to be shared between threads.
+    """One controller's API. A context manager; not to be shared between threads.
 
     Methods raise InputError if the API refused what was asked, NotFoundError, TransientError if
     it cannot be reached, and OperationError for any other failure.
@@ -81,14 +88,18 @@ class NIBClient:
                 raise OperationError(f"{self.url} gives the same page again and again")
             cursor = following
 
-    def device(self, named: str) -> dict[str, Any]:
-        """Return one device whole, named by its ID, or by a name, MAC or address it alone has."""
+    def device(self, named: str, *, as_of: str | None = None) -> dict[str, Any]:
+        """Return one device whole, named by its ID, or by a name, MAC or address it alone has.
+
+        With `as_of` as it was at that time, and by what it was called then.
+        """
+        at = {} if as_of is None else {"as_of": as_of}
         if _DEVICE_ID.fullmatch(named):
             try:
-                return self._by_id(named)
+                return self._by_id(named, at)
             except NotFoundError:
                 pass
-        found = list(self.items("devices", {_kind(named): named}, limit=10))
+        found = list(self.items("devices", {_kind(named): named, **at}, limit=10))
         if not found:
             raise NotFoundError(
                 f"there is no device {named!r} in the NIB at {self.url} (looked for an ID, "
@@ -97,7 +108,43 @@ class NIBClient:
         if len(found) > 1:
             choices = ", ".join(f"{d['device_id']} ({d['region']})" for d in found)
             raise InputError(f"{named!r} is more than one device, give an ID: {choices}")
-        return self._by_id(found[0]["device_id"])
+        return self._by_id(found[0]["device_id"], at)
+
+    def history_path(self, named: str) -> str:
+        """Return the resource with a device's history; also of an ID that is there no more."""
+        if _DEVICE_ID.fullmatch(named):
+            path = f"devices/{quote(named, safe='')}/history"
+            try:
+                self._get(path, {"limit": "1"})
+            except NotFoundError:
+                pass
+            else:
+                return path
+        return f"devices/{quote(self.device(named)['device_id'], safe='')}/history"
+
+    def history_from(self) -> datetime:
+        """Return since when the history there is whole."""
+        answer = self._get("history", {"limit": "1"})
+        try:
+            return datetime.fromisoformat(answer["kept_from"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._stranger() from error
+
+    def edit_device(self, found: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a device as it was read, and return it; ConflictError if it has moved on."""
+        path = f"devices/{quote(found['device_id'], safe='')}"
+        with self._translated():
+            response = self._session.patch(
+                f"{self.url}/api/v1/{path}",
+                json=changes,
+                headers={"If-Match": f'"{found["version"]}"'},
+                timeout=(_CONNECT_S, _READ_S),
+                allow_redirects=False,
+            )
+        answer = self._answer(response)
+        if "device_id" not in answer:
+            raise self._stranger()
+        return answer
 
     def health(self) -> dict[str, Any]:
         """Return who answers here, and how it is."""
@@ -119,8 +166,8 @@ class NIBClient:
             with self._translated():
                 yield from response.iter_content(None)
 
-    def _by_id(self, device_id: str) -> dict[str, Any]:
-        answer = self._get(f"devices/{quote(device_id, safe='')}", {})
+    def _by_id(self, device_id: str, query: Mapping[str, str]) -> dict[str, Any]:
+        answer = self._get(f"devices/{quote(device_id, safe='')}", query)
         if "device_id" not in answer:
             raise self._stranger()
         return answer
@@ -133,7 +180,9 @@ class NIBClient:
         return {"items": page["items"], "next_cursor": following}
 
     def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
-        response = self._asked(path, query)
+        return self._answer(self._asked(path, query))
+
+    def _answer(self, response: "requests.Response") -> dict[str, Any]:
         body = _object(response)
         if response.status_code == _OK and body is not None:
             return body
@@ -183,6 +232,8 @@ class NIBClient:
             return NotFoundError(f"{self.url}: {detail}")
         if status in {_BAD_REQUEST, _UNPROCESSABLE}:
             return InputError(detail)
+        if status == _STALE:
+            return ConflictError(detail)
         text = f"the API at {self.url} answered {status}: {detail}"
         if status == _GONE:
             return GoneError(text)

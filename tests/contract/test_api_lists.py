@@ -127,11 +127,8 @@ def test_a_device_alone_also_tells_neighbors_and_provenance(api: Api) -> None:
     assert list(found) == [*DEVICE_FIELDS, "chassis_id", "neighbors", "provenance"]
     assert found["chassis_id"] == "00:50:56:aa:bb:01"
     assert found["neighbors"][0]["remote_name"] == "leaf1"
-    assert found["provenance"]["name"] == {
-        "source": "snmp",
-        "at": "2026-03-01T12:00:00.250000Z",
-        "pinned": False,
-    }
+    told = {"source": "snmp", "at": "2026-03-01T12:00:00.250000Z", "pinned": False}
+    assert found["provenance"]["name"] == told
 
 
 def test_an_id_that_was_merged_away_shows_the_device_that_absorbed_it(

@@ -12,6 +12,7 @@ from pdsno.domain.coverage import coverage_of
 from pdsno.domain.entities import Device, DeviceStatus
 from pdsno.domain.errors import RemoteProtocolError
 from pdsno.domain.messages import Absorbed, DiscoveryReport, Message, MessageType
+from pdsno.domain.ownership import edit
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.reports import in_parts
 from pdsno.intake.inbox import Intake, take_in
@@ -309,3 +310,31 @@ def test_a_reporter_that_lost_its_database_is_recognised_by_its_first_snapshot(n
     apply(nib, "lc-a", report(gone))
     statuses = {d.macs: d.status for d in nib.all_devices()}
     assert statuses == {(mac(1),): DeviceStatus.ACTIVE, (mac(2),): DeviceStatus.INACTIVE}
+
+
+def test_what_an_operator_set_here_holds_whatever_is_reported(nib: NIB) -> None:
+    apply(nib, "lc-a", report(host("d", 1, name="r1")))
+    (ours,) = nib.devices().items
+    with nib.transaction() as tx:
+        pinned = edit(ours, {"name": "core", "notes": "x"}, by="alice", at=NOW)
+        tx.put_device(pinned, expected_version=ours.version)
+    apply(nib, "lc-a", report(host("d", 1, name="r2"), finished_at=later(2)))
+    (held,) = nib.devices().items
+    assert (held.name, held.notes) == ("core", "x")
+    assert edit(held, {"name": None}, by="alice", at=NOW).name == "r2"
+
+
+def test_what_an_operator_set_on_a_device_follows_it_into_the_one_that_absorbs_it(
+    nib: NIB,
+) -> None:
+    apply(nib, "lc-a", report(host("d1", 1)))
+    apply(nib, "lc-a", report(host("d2", 2)))
+    first, second = nib.devices().items
+    with nib.transaction() as tx:
+        noted = edit(second, {"notes": "x"}, by="alice", at=NOW)
+        tx.put_device(noted, expected_version=second.version)
+    merged = Absorbed(device_id="d2", into_id="d1")
+    applied = apply(nib, "lc-a", report(absorbed=(merged,), finished_at=later(2)))
+    (left,) = nib.devices().items
+    assert (left.device_id, left.notes) == (first.device_id, "x")
+    assert applied.changed[first.device_id].notes == "x"
