@@ -11,7 +11,7 @@ from pdsno.cli.main import COMMANDS, cli
 from tools.cli_reference import DOCUMENT, commands, document, examples
 
 ALL = {" ".join(path): command for path, command in commands()}
-_CALL = re.compile(r"(^|[|;(&] ?|-- |[A-Z_]+=\S+ )pdsno ")
+_CALL = re.compile(r"(^|[|;(&] ?|-- |[A-Z_]+=\S+ |ssh \S+ )pdsno ")
 """Where a shell takes it for a command."""
 TOP = [name for name in ALL if name.count(" ") == 1]
 
