@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -84,6 +85,27 @@ def criteria(where: DeviceFilter) -> Criteria:
         ip_namespace=where.namespace if ips is not None else None,
         q=_sought(where.q),
     )
+
+
+def mark_of(where: DeviceFilter) -> str | None:
+    """Return the one MAC, serial or address that whatever matches must have, None without one."""
+    if where.mac is not None:
+        return normalise_mac(where.mac)
+    if where.serial is not None:
+        return where.serial
+    ips = _range(where.ip)
+    return ips.first if ips is not None and ips.first == ips.last else None
+
+
+def marks_of(device: Device) -> Iterator[str]:
+    """Yield all by which `mark_of` may ask for a device: MACs, serial, keys of addresses."""
+    yield from device.macs
+    if device.serial is not None:
+        yield device.serial
+    for _, ip in placed_addresses(device):
+        key = ip_key(ip)
+        if key is not None:
+            yield key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

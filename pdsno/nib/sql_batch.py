@@ -1,7 +1,9 @@
 """Device rows that wait inside a transaction, to be written many at a time.
 
 One statement per row costs more in Python than in the database: ten thousand devices put one by
-one are written as fast as ten thousand given at once. Whoever reads devices flushes first.
+one are written as fast as ten thousand given at once. Whoever reads many devices flushes first;
+one by its ID, or those with one MAC, serial or address, are looked up here, too, since a report
+asks for these once for each of its devices.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from typing import Any
 
 from pdsno.domain.entities import Device
 from pdsno.nib import codec
+from pdsno.nib.criteria import Criteria, marks_of
 from pdsno.nib.schema import addresses, devices, interfaces, macs
 from pdsno.nib.sql_history_writes import HistoryLog
 from pdsno.nib.sql_session import Session
@@ -22,6 +25,7 @@ _PARTS = (interfaces, macs, addresses)
 
 @dataclass(slots=True)
 class _Entry:
+    device: Device
     row: dict[str, Any]
     parts: tuple[list[dict[str, Any]], ...]
     is_new: bool
@@ -34,16 +38,34 @@ class DeviceBatch:
     _session: Session
     _log: HistoryLog
     _entries: dict[str, _Entry] = field(default_factory=dict)
+    _marks: dict[str, set[str]] = field(default_factory=dict)
+    """IDs of devices that have, or had since the last flush, a MAC, serial or address."""
+
+    def __contains__(self, device_id: str) -> bool:
+        return device_id in self._entries
+
+    def device(self, device_id: str) -> Device | None:
+        """Return a device that waits as it will come back from the store, None if it does not."""
+        entry = self._entries.get(device_id)
+        return codec.stored_device(entry.device) if entry else None
+
+    def marked(self, mark: str, wanted: Criteria) -> list[Device]:
+        """Return the devices that wait and have a MAC, serial or address, and all else asked."""
+        waiting = (self._entries[device_id].device for device_id in self._marks.get(mark, ()))
+        return [codec.stored_device(device) for device in waiting if wanted.match(device)]
 
     def put(self, device: Device, *, is_new: bool, actor: str) -> None:
         """Let a device wait; of one put twice only the last is written."""
         self._log.put(device, is_new=is_new, actor=actor)
         waiting = self._entries.get(device.device_id)
         self._entries[device.device_id] = _Entry(
+            device=device,
             row=codec.device_row(device),
             parts=_parts(device),
             is_new=waiting.is_new if waiting else is_new,
         )
+        for mark in marks_of(device):
+            self._marks.setdefault(mark, set()).add(device.device_id)
         if len(self._entries) >= _MOST:
             self.flush()
 
@@ -53,6 +75,7 @@ class DeviceBatch:
         if not entries:
             return
         self._entries.clear()
+        self._marks.clear()
         self._log.compare()
         new = [entry.row for entry in entries if entry.is_new]
         old = [entry.row for entry in entries if not entry.is_new]

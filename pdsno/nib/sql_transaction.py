@@ -39,7 +39,7 @@ from pdsno.nib import (
     sql_records,
     sql_writes,
 )
-from pdsno.nib.criteria import PAGE
+from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
 from pdsno.nib.sql_reader import EVERYTHING, chunks
@@ -65,14 +65,29 @@ class SQLTransaction(SQLHistoryTransaction):
     # --- reading: what waits is written first ------------------------------------------------
 
     def device(self, device_id: str) -> Device | None:
-        self._batch.flush()
+        found = self._batch.device(device_id)
+        if found is not None:
+            return found
         found = super().device(device_id)
-        self._log.seen((found,) if found else ())
-        return found
+        if found is None:
+            return None
+        # An alias leads to a device that may wait as well.
+        waiting = self._batch.device(found.device_id)
+        if waiting is None:
+            self._log.seen((found,))
+        return waiting or found
 
     def devices(
         self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
     ) -> Page[Device]:
+        mark = mark_of(where) if after is None else None
+        if mark is not None:
+            stored = super().devices(where, limit=limit)
+            waiting = self._batch.marked(mark, criteria(where))
+            kept = [device for device in stored.items if device.device_id not in self._batch]
+            self._log.seen(kept)
+            if stored.next_after is None and len(kept) + len(waiting) <= limit:
+                return Page(items=tuple(sorted(kept + waiting, key=lambda d: d.device_id)))
         self._batch.flush()
         page = super().devices(where, limit=limit, after=after)
         self._log.seen(page.items)

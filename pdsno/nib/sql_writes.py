@@ -52,9 +52,8 @@ def keyed(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put(session: Session, table: Table, row: Mapping[str, Any]) -> None:
-    """Replace the row with this key, or insert it: one writer runs, so nobody comes between."""
-    if session.run(update_of(table), keyed(table, row)) == 0:
-        session.run(insert_into(table), row)
+    """Insert the row, or replace the one with its key."""
+    session.run(upsert(table), dict(row))
 
 
 @cache

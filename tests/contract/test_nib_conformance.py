@@ -326,3 +326,42 @@ def test_pages_of_interfaces_go_on_inside_a_device(nib: NIBStore) -> None:
     assert len(nib.interfaces(device_id="dev_1").items) == 5
     with pytest.raises(InputError, match="cursor"):
         nib.interfaces(after="dev_1")
+
+
+# --- what a transaction has written is found before it is committed ----------------------------
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        DeviceFilter(mac="02:00:00:00:00:01"),
+        DeviceFilter(serial="S-1"),
+        DeviceFilter(namespace="zone-A", ip="10.1.0.1"),
+        DeviceFilter(ip="2001:DB8:0::1"),
+        DeviceFilter(namespace="zone-A/mgmt", ip="10.9.0.1"),
+    ],
+    ids=str,
+)
+def test_a_transaction_finds_what_it_has_put_and_not_what_that_replaced(
+    nib: NIBStore, where: DeviceFilter
+) -> None:
+    in_vrf = Interface(name="ma1", ips=("10.9.0.1/24",), vrf="mgmt")
+    full = replace(router(), interfaces=(*router().interfaces, in_vrf))
+    put(nib, full, device("dev_2"), device("dev_3"))
+    with nib.transaction() as tx:
+        assert [d.device_id for d in tx.devices(where).items] == ["dev_1"]
+        bare = device("dev_1", namespace="zone-A")
+        tx.put_device(bare, expected_version=1)
+        tx.put_device(replace(full, device_id="dev_2"), expected_version=1)
+        second = tx.put_device(replace(full, device_id="dev_0"), expected_version=None)
+        assert [d.device_id for d in tx.devices(where).items] == ["dev_0", "dev_2"]
+        assert tx.devices(where, limit=1).next_after == "dev_0"
+        assert [d.device_id for d in tx.devices(where, after="dev_0").items] == ["dev_2"]
+        assert tx.devices(where).items[0] == second
+        assert tx.device("dev_0") == second
+        assert tx.device("dev_1") == replace(bare, version=2)
+        tx.absorb_device("dev_0", "dev_2")
+        merged = tx.put_device(replace(full, device_id="dev_2"), expected_version=2)
+        assert tx.device("dev_0") == merged
+        assert tx.devices(where).items == (merged,)
+    assert ids(nib, where) == ["dev_2"]

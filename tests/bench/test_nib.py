@@ -1,0 +1,285 @@
+"""How fast a NIB is on each database: what comes in, what the store alone does, what the API reads.
+
+Rivals run interleaved in the same process on the same data: ratios count, absolutes do not.
+`PDSNO_BENCH_DEVICES` is how many devices the API reads from (100,000 unless it says less).
+"""
+
+import http.client
+import os
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from pdsno.communication.payloads import read
+from pdsno.communication.rest_runner import RestRunner
+from pdsno.domain.entities import Device, FieldSource, Interface
+from pdsno.domain.identifiers import new_device_id, new_message_id
+from pdsno.domain.jsonable import jsonable
+from pdsno.domain.messages import DiscoveryReport, Message, MessageType
+from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream, may_jump
+from pdsno.intake.inbox import Intake, take_in
+from pdsno.intake.reports import ReportIntake
+from pdsno.nib import NIBStore
+from pdsno.nib.codec import address_rows, device_row, interface_rows
+from tests.contract.nib_suite import POSTGRES, SQLITE, T0, Store, name_of
+from tests.postgres import postgres
+from tests.unit.api.serving import TOKEN, served
+
+DEVICES = int(os.environ.get("PDSNO_BENCH_DEVICES", "100000"))
+INGESTED = 2000
+ALONE = 10_000
+ASKED = 300
+REPORTER = "local_cntl_zone-A_1"
+STORES = (SQLITE, POSTGRES)
+
+
+@pytest.fixture(autouse=True)
+def _empty_databases() -> Iterator[None]:
+    yield
+    postgres().release()
+
+
+def device(number: int, **values: Any) -> Device:  # noqa: ANN401 - any field of a device
+    """A switch as SNMP tells of it: a name, a serial, two ports, an address."""
+    octets = number.to_bytes(4, "big")
+    mac = "02:00:" + octets.hex(":")
+    ip = ".".join(("10", *(str(octet) for octet in octets[1:])))
+    ports = (
+        Interface(name="Ethernet1", mac=mac, oper_status="up", mtu=1500, speed_mbps=10_000),
+        Interface(name="Management1", ips=(f"{ip}/8",), oper_status="up"),
+    )
+    default: dict[str, Any] = {
+        "device_id": f"dev_{number:08}",
+        "name": f"switch-{number}",
+        "vendor": "Arista",
+        "model": "DCS-7050",
+        "platform": "arista_eos",
+        "os_version": "4.30",
+        "serial": f"SN{number:08}",
+        "device_type": "switch",
+        "region": "zone-A" if number % 2 else "zone-B",
+        "namespace": "zone-A",
+        "local_controller": REPORTER,
+        "management_ip": ip,
+        "macs": (mac,),
+        "ips": (ip,),
+        "interfaces": ports,
+        "sources": ("snmp",),
+        "provenance": {"name": FieldSource(source="snmp", at=T0)},
+        "first_seen": T0,
+        "last_seen": T0,
+    }
+    return Device(**default | values)
+
+
+# --- the whole way in ------------------------------------------------------------------------
+
+
+def message(seq: int, devices: Sequence[Device]) -> Message:
+    """Return what the codec gives on: a message whose signature and envelope were checked."""
+    report = DiscoveryReport(
+        cycle_id=f"cycle-{seq}",
+        region="zone-A",
+        local_controller=REPORTER,
+        started_at=T0,
+        finished_at=T0,
+        coverage=(),
+        devices=tuple(devices),
+    )
+    return Message(
+        message_id=new_message_id(),
+        message_type=MessageType.DISCOVERY_REPORT,
+        sender_id=REPORTER,
+        recipient_id="regional_cntl_zone-A_1",
+        timestamp=T0,
+        payload=jsonable(report),
+        stream_id="stream",
+        seq=seq,
+    )
+
+
+def ingest(nib: NIBStore, told: Message) -> None:
+    """Do what a regional controller does with a report, from the message to the commit."""
+    report = read(told, DiscoveryReport)
+    intake = ReportIntake("regional_cntl_zone-A_1")
+
+    def apply(tx: Any) -> None:  # noqa: ANN401 - a transaction
+        summary = intake.apply(tx, told.sender_id, report).summary(report)
+        if is_first_of_stream(tx):
+            summary = as_snapshot(tx, summary)
+        for part in in_parts(summary):
+            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
+
+    done, _ = take_in(nib, told, apply, is_snapshot=may_jump(report))
+    assert done is Intake.APPLIED
+
+
+@pytest.mark.parametrize("batch", [10, 100, 500])
+@pytest.mark.parametrize("store", STORES, ids=name_of)
+def test_devices_a_second_over_the_whole_way_in(store: Store, batch: int, tmp_path: Path) -> None:
+    count = min(INGESTED, batch * 20)
+    speeds = []
+    with store.open(tmp_path) as nib:
+        seq = 0
+        for version in ("4.30", "4.31"):
+            told = []
+            for start in range(0, count, batch):
+                seq += 1
+                devices = [device(n, os_version=version) for n in range(start, start + batch)]
+                told.append(message(seq, devices))
+            started = time.perf_counter()
+            for one in told:
+                ingest(nib, one)
+            speeds.append(count / (time.perf_counter() - started))
+        assert sum(nib.counts().devices.values()) == count
+        assert nib.events(limit=1, newest_first=True)[0].seq == 2 * count
+    print(f"\n{store.name}, {batch} a message: {speeds[0]:.0f} new, {speeds[1]:.0f} changed /s")
+    assert min(speeds) > 5
+
+
+# --- the store alone -------------------------------------------------------------------------
+
+
+def bare(path: Path, devices: Sequence[Device]) -> float:
+    """Return the seconds in which sqlite3 writes the same rows, made before, in one transaction."""
+    tables = {
+        "devices": [device_row(d) | {"version": 1} for d in devices],
+        "interfaces": [row for d in devices for row in interface_rows(d)],
+        "macs": [{"device_id": d.device_id, "mac": mac} for d in devices for mac in d.macs],
+        "addresses": [row for d in devices for row in address_rows(d)],
+    }
+    rows = {
+        name: (list(found[0]), [tuple(map(_stored, row.values())) for row in found])
+        for name, found in tables.items()
+    }
+    NIBStore(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA synchronous=FULL")
+        started = time.perf_counter()
+        raw.execute("BEGIN IMMEDIATE")
+        for name, (columns, values) in rows.items():
+            places = ",".join("?" * len(columns))
+            raw.executemany(
+                f"INSERT INTO {name} ({','.join(columns)}) VALUES ({places})",  # noqa: S608
+                values,
+            )
+        raw.execute("COMMIT")
+        return time.perf_counter() - started
+
+
+def _stored(value: object) -> object:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def test_the_store_alone_beside_executemany(tmp_path: Path) -> None:
+    devices = [device(number) for number in range(ALONE)]
+    took: dict[str, list[float]] = {"bare": [], "insert": [], "update": [], "postgresql": []}
+    for turn in range(3):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        took["bare"].append(bare(folder / "bare.db", devices))
+        for store, name in ((SQLITE, "insert"), (POSTGRES, "postgresql")):
+            with store.open(folder) as nib:
+                took[name].append(timed(partial(put_all, nib, devices, None)))
+                if store is SQLITE:
+                    newer = [replace(d, os_version="5") for d in devices]
+                    took["update"].append(timed(partial(put_all, nib, newer, 1)))
+    print(f"\n{ALONE} devices with two interfaces in one transaction:")
+    least = min(took["bare"])
+    for name, seconds in took.items():
+        print(f"  {name}: {ALONE / min(seconds):.0f}/s, {least / min(seconds):.2f} of bare")
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def put_all(nib: NIBStore, devices: Sequence[Device], version: int | None) -> None:
+    with nib.transaction() as tx:
+        for one in devices:
+            tx.put_device(one, expected_version=version)
+
+
+# --- what operators ask ----------------------------------------------------------------------
+
+
+class Caller:
+    """One connection that asks the same thing many times."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+
+    def ask(self, path: str) -> bytes:
+        self._connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+        return body
+
+    def times_ms(self, paths: Sequence[str]) -> list[float]:
+        """Return how long each answer took, sorted."""
+        self.ask(paths[0])
+        return sorted(timed(partial(self.ask, path)) * 1000 for path in paths)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def shown(times: Sequence[float]) -> str:
+    return f"p50 {statistics.median(times):.2f} ms, p99 {times[int(len(times) * 0.99)]:.2f} ms"
+
+
+def bare_app(body: bytes) -> Any:  # noqa: ANN401 - ASGI
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+@pytest.mark.parametrize("store", STORES, ids=name_of)
+def test_pages_and_devices_through_the_api(store: Store, tmp_path: Path) -> None:
+    first = [new_device_id() for _ in range(DEVICES)]
+    with store.open(tmp_path) as nib:
+        for start in range(0, DEVICES, 5000):
+            numbers = range(start, min(start + 5000, DEVICES))
+            put_all(nib, [device(n, device_id=first[n]) for n in numbers], None)
+        with served(nib) as api:
+            caller = Caller(api.url)
+            step = max(1, DEVICES // ASKED)
+            asked = [f"02:00:{(n * step).to_bytes(4, 'big').hex(':')}" for n in range(ASKED)]
+            by_mac = [f"/api/v1/devices?{urlencode({'mac': mac})}" for mac in asked]
+            filters = urlencode({"region": "zone-A", "device_type": "switch", "limit": 100})
+            page = f"/api/v1/devices?{filters}"
+            body = caller.ask(page)
+            print(f"\n{store.name}, {DEVICES} devices:")
+            print(f"  one device by MAC: {shown(caller.times_ms(by_mac))}")
+            pages = caller.times_ms([page] * ASKED)
+            print(f"  page of 100 filtered ({len(body)} bytes): {shown(pages)}")
+            caller.close()
+    runner = RestRunner(bare_app(body), host="127.0.0.1", port=0)
+    runner.start()
+    caller = Caller(f"http://127.0.0.1:{runner.port}")
+    rival = caller.times_ms([page] * ASKED)
+    caller.close()
+    runner.stop()
+    ratio = statistics.median(rival) / statistics.median(pages)
+    print(f"  bare uvicorn, the same bytes: {shown(rival)}; ratio of requests/s {ratio:.2f}")
+    assert ratio > 0.005
