@@ -119,6 +119,7 @@ class ApiSettings(_Strict):
     listen: str = "127.0.0.1"
     port: Port = 8080
     names: tuple[str, ...] = ()
+    requests_per_min: Annotated[int, Field(ge=1, le=1_000_000)] = 6000
     certificate: Path | None = None
     key: Path | None = None
 

@@ -21,7 +21,7 @@ import pytest
 
 from pdsno.nib import migrate
 from pdsno.nib.place import open_database
-from pdsno.nib.schema import metadata
+from pdsno.nib.schema_operators import metadata
 
 _TEMPLATE = "nib_template"
 _USER = "postgres"

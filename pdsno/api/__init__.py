@@ -5,7 +5,20 @@ loopback it speaks TLS only (`listen`).
 """
 
 from pdsno.api.app import create_app
-from pdsno.api.info import ControllerInfo
+from pdsno.api.info import Check, ControllerInfo
 from pdsno.api.listen import api_tls_context, check_listen_address
+from pdsno.api.metrics import Measures, Metrics
+from pdsno.api.webhook_secrets import WebhookSecrets
+from pdsno.api.webhook_sender import WebhookSender
 
-__all__ = ["ControllerInfo", "api_tls_context", "check_listen_address", "create_app"]
+__all__ = [
+    "Check",
+    "ControllerInfo",
+    "Measures",
+    "Metrics",
+    "WebhookSecrets",
+    "WebhookSender",
+    "api_tls_context",
+    "check_listen_address",
+    "create_app",
+]

@@ -7,11 +7,12 @@ is true of the other.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from fastapi import Response
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, create_model
 
+from pdsno.api.info import Check
 from pdsno.domain.entities import (
     Attachment,
     ControllerRecord,
@@ -41,9 +42,43 @@ class Listing(Generic[T]):
     next_cursor: str | None
 
 
-def json_response(adapter: TypeAdapter[A], value: A) -> Response:
-    """Return a value as JSON, written in one go and not validated a second time."""
-    return Response(content=adapter.dump_json(value), media_type="application/json")
+def json_response(
+    adapter: TypeAdapter[A], value: A, *, shown: frozenset[str] | None = None
+) -> Response:
+    """Return a value as JSON, written in one go and not validated a second time.
+
+    `shown` names the fields of a listing's items that are answered, None means all.
+    """
+    included: Any = None
+    if shown is not None:
+        names = [f.name for f in fields(cast("Any", value)) if f.name != "items"]
+        included = {"items": {"__all__": set(shown)}, **dict.fromkeys(names, True)}
+    return Response(
+        content=adapter.dump_json(value, include=included), media_type="application/json"
+    )
+
+
+def sparse(listing: type, item: type) -> Any:  # noqa: ANN401 - a type for FastAPI
+    """Return the type of a listing whose items may have all of their fields, or some."""
+    known = {f.name: (f.type, None) for f in fields(item)}
+    hints = get_type_hints(item)
+    shown: dict[str, Any] = {name: (hints[name], None) for name in known}
+    some = create_model(f"Some{item.__name__}", __config__=ConfigDict(extra="forbid"), **shown)
+    for field in some.model_fields.values():
+        # A field that was not asked for is left out: null would say that it is unknown.
+        field.json_schema_extra = _without_default
+    items: Any = tuple.__class_getitem__((some, ...))
+    others = {n: (t, ...) for n, t in get_type_hints(listing).items() if n != "items"}
+    return create_model(
+        f"Sparse{listing.__name__}Of{item.__name__}",
+        __config__=ConfigDict(extra="forbid"),
+        items=(items, ...),
+        **cast("Any", others),
+    )
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,6 +337,17 @@ class HealthStatus:
     """The controller answers and its NIB can be read: all that is said without a token."""
 
     status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadyAnswer:
+    """Whether the controller does its work: `ready`, or `unready` if a required check fails.
+
+    Without a token `checks` is empty.
+    """
+
+    status: str
+    checks: Mapping[str, Check]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

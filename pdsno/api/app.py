@@ -1,6 +1,7 @@
 """Puts the API together."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Security
@@ -9,10 +10,12 @@ from fastapi.security import HTTPBearer
 
 import pdsno
 from pdsno.api.bodies import BodyLimit
+from pdsno.api.examples import add_examples
 from pdsno.api.gate import Gate
 from pdsno.api.guard import Guard
 from pdsno.api.history_view import history_views
 from pdsno.api.info import ControllerInfo
+from pdsno.api.metrics import Measures, Metrics
 from pdsno.api.problems import RESPONSES, add_problem_handlers
 from pdsno.api.routers import (
     controllers,
@@ -26,12 +29,18 @@ from pdsno.api.routers import (
     interfaces,
     links,
     metrics,
+    policy,
     probes,
+    tokens,
+    topology,
+    webhooks,
 )
 from pdsno.api.streams import StreamLimits, Streams
 from pdsno.api.tail import Tail
 from pdsno.api.view import views
+from pdsno.api.webhook_sender import WebhookSender
 from pdsno.domain.entities import OperatorRole
+from pdsno.domain.measure import Durations
 from pdsno.domain.ports import NIB
 
 PREFIX = "/api/v1"
@@ -59,12 +68,17 @@ def create_app(
     controller: Callable[[], ControllerInfo],
     host_names: Iterable[str] = (),
     stream_limits: StreamLimits | None = None,
+    webhook_sender: WebhookSender | None = None,
+    requests_per_min: int | None = None,
+    measures: Callable[[], Measures] = Measures,
 ) -> FastAPI:
     """Return the ASGI application that shows one controller's NIB.
 
     `controller` is asked at each `GET /health`. `host_names` are the names by which the API may
     be called besides IP addresses and `localhost`. Handlers read the NIB in worker threads; the
-    NIB also holds the tokens, and hears of failed log-ins.
+    NIB also holds the tokens, and hears of failed log-ins. With a `webhook_sender`, which the
+    caller starts and closes, there are webhooks. `requests_per_min` limits each token, None nobody.
+    `measures` is asked at each scrape of `/metrics`.
     """
     app = FastAPI(
         title="PDSNO operator API",
@@ -78,18 +92,39 @@ def create_app(
     )
     add_problem_handlers(app)
     streams = Streams(stream_limits or StreamLimits(), Tail(nib))
-    for router in _routers(nib, controller, streams):
+    every = _routers(nib, controller, streams)
+    if webhook_sender is not None:
+        every = (*every, webhooks.router(nib, views(nib, OperatorRole.ADMIN), webhook_sender))
+    for router in every:
         app.include_router(router, prefix=PREFIX, **_EVERYWHERE)
-    app.include_router(metrics.router(nib, views(nib)), **_EVERYWHERE)
+    durations = Durations()
+
+    def measured() -> Measures:
+        return replace(
+            measures(),
+            api=durations,
+            streams=streams.open,
+            streams_ended=streams.ended,
+            deliveries=webhook_sender.outcomes if webhook_sender else {},
+        )
+
+    app.include_router(metrics.router(Metrics(nib, measured), views(nib)), **_EVERYWHERE)
     app.add_middleware(BodyLimit)
     app.add_middleware(
         Gate,
         nib=nib,
         controller_id=lambda: controller().controller_id,
-        open_paths=[f"{PREFIX}/health"],
+        open_paths=[f"{PREFIX}/health{part}" for part in ("", "/live", "/ready")],
+        requests_per_min=requests_per_min,
     )
+    whole = app.openapi
+
+    def documented() -> dict[str, Any]:
+        return add_examples(whole())
+
+    app.openapi = documented  # type: ignore[method-assign] # FastAPI's own way to extend it
     # The last one added is the outermost.
-    app.add_middleware(Guard, host_names=tuple(host_names))
+    app.add_middleware(Guard, host_names=tuple(host_names), durations=durations)
     return app
 
 
@@ -109,6 +144,9 @@ def _routers(
         events.router(view_of),
         event_stream.router(view_of, streams),
         probes.router(view_of),
+        topology.router(view_of),
+        policy.router(nib, view_of),
+        tokens.router(nib, views(nib, OperatorRole.ADMIN)),
         health.router(nib, controller),
     )
 

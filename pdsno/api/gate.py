@@ -14,7 +14,7 @@ from pdsno.api.attempts import Attempts, Failures
 from pdsno.api.auth import DETAILS, Failure, Operator, digest_in, operator_of
 from pdsno.api.problems import response_of
 from pdsno.communication.problems import Problem
-from pdsno.communication.rate_limit import source_of
+from pdsno.communication.rate_limit import SourceLimiter, source_of
 from pdsno.domain.entities import NewEvent
 from pdsno.domain.errors import OperationError
 from pdsno.domain.ports import NIB
@@ -32,7 +32,8 @@ class Gate:
     The token is looked up in the NIB on each request, so that its revocation counts on the next
     one; `is_welcome()` in the state tells an answer that lasts whether it is good still.
     `open_paths` are served without a token too, then with the operator None. Failures of a source
-    are limited, and told in the event log in sums (`Attempts`); tokens appear nowhere.
+    are limited, and told in the event log in sums (`Attempts`); tokens appear nowhere. A good token
+    has `requests_per_min`, at once or over a minute; None does not limit it.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Gate:
         controller_id: Callable[[], str],
         open_paths: Iterable[str],
         attempts: Attempts | None = None,
+        requests_per_min: int | None = None,
     ) -> None:
         self._app = app
         self._nib = nib
         self._controller_id = controller_id
         self._open_paths = frozenset(open_paths)
         self._attempts = attempts or Attempts()
+        self._limiter = SourceLimiter(requests_per_min) if requests_per_min else None
         self._teller: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +102,16 @@ class Gate:
         verdict = operator_of(record, datetime.now(UTC))
         if isinstance(verdict, Failure):
             return self._refused(verdict, source, token=record.name if record else None)
-        return verdict
+        wait_s = self._limiter.admit(found) if self._limiter is not None else None
+        if wait_s is None:
+            return verdict
+        return Problem(
+            status=429,
+            detail=f"the token {verdict.name!r} asks too often: wait, or raise "
+            "`api: requests_per_min:` in the controller's settings",
+            reason=RATE_LIMITED,
+            retry_after_s=wait_s,
+        )
 
     def _refused(self, failure: Failure, source: str, *, token: str | None = None) -> Problem:
         wait_s = self._attempts.wait_s(source)

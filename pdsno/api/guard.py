@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pdsno.api.problems import internal_error, response_of
 from pdsno.communication.problems import Problem
+from pdsno.domain.measure import Durations
 
 log = structlog.get_logger()
 
@@ -27,8 +28,12 @@ class Guard:
     logged here, once, and answered without its text.
     """
 
-    def __init__(self, app: ASGIApp, *, host_names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host_names: Iterable[str] = (), durations: Durations | None = None
+    ) -> None:
+        """`durations` hears of every request: method, route and class of status."""
         self._app = app
+        self._durations = durations or Durations()
         self._names = frozenset(_plain(name) for name in (*host_names, "localhost"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,12 +53,14 @@ class Guard:
                 if answer.status is not None:
                     raise
                 await response_of(internal_error())(scope, receive, answer)
+        duration_s = time.monotonic() - started
+        self._durations.add(duration_s, *_labels(scope, answer.status))
         log.debug(
             "api_request",
             method=scope["method"],
             path=scope["path"],
             status=answer.status,
-            duration_ms=round((time.monotonic() - started) * 1000, 1),
+            duration_ms=round(duration_s * 1000, 1),
         )
 
     def _refusal(self, scope: Scope) -> Problem | None:
@@ -72,6 +79,16 @@ class Guard:
         if name is None:
             return False
         return name in self._names or _is_address(name)
+
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def _labels(scope: Scope, status: int | None) -> tuple[str, str, str]:
+    """Return what is counted apart: only words of ours, none of the caller's."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = getattr(scope.get("route"), "path", "none")
+    return method, str(route), f"{(status or 500) // 100}xx"
 
 
 def host_name(host: str) -> str | None:

@@ -9,6 +9,18 @@ from pdsno.domain.identifiers import Role
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """Whether one thing is as it should be, and what to do about it if not.
+
+    Without what `is_required` the controller is not ready; without the rest it works all the same.
+    """
+
+    is_ok: bool
+    is_required: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ControllerInfo:
     """One moment of a controller. `health` is shown as it is: plain JSON values, no secrets."""
 
@@ -18,3 +30,4 @@ class ControllerInfo:
     version: str
     started_at: datetime
     health: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)

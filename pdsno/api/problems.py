@@ -26,10 +26,17 @@ _SCHEMA = {
         "reason": {"type": "string", "description": "Why a request was refused, a stable code."},
     },
 }
+_EXAMPLE = {
+    "type": "about:blank",
+    "title": "Forbidden",
+    "status": 403,
+    "detail": "the token 'noc-a' is for zone-A only, not for 'zone-B'",
+    "reason": "WRONG_REGION",
+}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "An RFC 9457 problem",
-        "content": {MEDIA_TYPE: {"schema": _SCHEMA}},
+        "content": {MEDIA_TYPE: {"schema": _SCHEMA, "example": _EXAMPLE}},
     }
 }
 """For OpenAPI: what any operation may answer instead."""

@@ -2,10 +2,19 @@
 
 import ipaddress
 import json
-from typing import Annotated, Any, TypeAlias
+from dataclasses import fields as fields_of
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from fastapi import HTTPException, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from pdsno.api.cursor import cursor_of, place_of
 from pdsno.domain.errors import InputError
@@ -15,6 +24,8 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 _LONGEST_TEXT = 200
 _LONGEST_CURSOR = 4096
+_LONGEST_SORT = 50
+_LONGEST_FIELDS = 500
 
 
 def _mac(text: str) -> str:
@@ -71,6 +82,49 @@ class ListQuery(StrictQuery):
         description="`next_cursor` of the page before, with the same filters.",
     )
 
+    sort: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_LONGEST_SORT,
+        description="The field to sort by, `-field` for descending; see the enumeration.",
+    )
+    fields: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_LONGEST_FIELDS,
+        description="Names of the fields to answer, with commas between; without it all.",
+    )
+
+    sorts: ClassVar[tuple[str, ...]] = ()
+    """The fields by which the list may be sorted, the default first."""
+    item: ClassVar[type | None] = None
+    """The dataclass whose fields `fields` may name."""
+
+    @field_validator("sort")
+    @classmethod
+    def _is_sortable(cls, sort: str | None) -> str | None:
+        if sort is not None and sort.removeprefix("-") not in cls.sorts:
+            raise ValueError(
+                f"this list is sorted by one of {', '.join(cls.sorts)}, with - before it descending"
+                if cls.sorts
+                else "this list has one order"
+            )
+        return sort
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, names: str | None) -> str | None:
+        known = [] if cls.item is None else [field.name for field in fields_of(cls.item)]
+        for name in (names or "").split(",") if names is not None else ():
+            if name not in known:
+                raise ValueError(f"there is no field {name[:50]!r}, only {', '.join(known)}")
+        return names
+
+    @property
+    def shown(self) -> frozenset[str] | None:
+        """The fields to answer, None for all."""
+        return None if self.fields is None else frozenset(self.fields.split(","))
+
     def place(self) -> str | None:
         """Return the place where the page starts. Raises InputError for a foreign cursor."""
         return None if self.cursor is None else place_of(self.cursor, self._text())
@@ -80,7 +134,8 @@ class ListQuery(StrictQuery):
         return None if place is None else cursor_of(place, self._text())
 
     def _text(self) -> str:
-        filters = self.model_dump(mode="json", exclude={"limit", "cursor"}, exclude_none=True)
+        others = {"limit", "cursor", "fields"}
+        filters = self.model_dump(mode="json", exclude=others, exclude_none=True)
         return f"{type(self).__name__} {json.dumps(filters, sort_keys=True)}"
 
 

@@ -5,7 +5,7 @@ endpoints, controllers, events, cycles, and the links that have an end there. Wh
 (the global controller, policy, operators' tokens) and whatever sums up regions is for the former.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -23,6 +23,7 @@ from pdsno.domain.entities import (
     LinkStatus,
     OperatorRole,
 )
+from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.ports import NIB, DeviceFilter, DeviceInterface, EndpointFilter, Page
@@ -56,13 +57,26 @@ class View:
         """Raise RefusedError if this operator may see one region only."""
         check_whole(self._operator)
 
+    def revisions(self) -> Mapping[str, int]:
+        """Return what says whether tables changed; read it before what it shall tell of."""
+        return self._nib.revisions()
+
     def devices(
-        self, where: DeviceFilter, *, limit: int, after: str | None, as_of: datetime | None = None
+        self,
+        where: DeviceFilter,
+        *,
+        limit: int,
+        after: str | None,
+        order: str | None = None,
+        as_of: datetime | None = None,
     ) -> Page[Device]:
+        """Return a page; raises InputError for an order of the past: it has one."""
         where = replace(where, region=region_for(self._operator, where.region))
-        if as_of is not None:
-            return self._nib.devices_as_of(as_of, where, limit=limit, after=after)
-        return self._nib.devices(where, limit=limit, after=after)
+        if as_of is None:
+            return self._nib.devices(where, limit=limit, after=after, order=order)
+        if order is not None:
+            raise InputError("the past is not sorted: leave out sort, or as_of")
+        return self._nib.devices_as_of(as_of, where, limit=limit, after=after)
 
     def device(self, device_id: str, *, as_of: datetime | None = None) -> Device | None:
         nib = self._nib
@@ -70,14 +84,24 @@ class View:
         return device if device and may_see(self._operator, device.region) else None
 
     def interfaces(
-        self, *, device_id: str | None, limit: int, after: str | None
+        self,
+        *,
+        device_id: str | None,
+        region: str | None,
+        mac: str | None,
+        limit: int,
+        after: str | None,
     ) -> Page[DeviceInterface]:
-        region = region_for(self._operator, None)
-        return self._nib.interfaces(device_id=device_id, region=region, limit=limit, after=after)
+        region = region_for(self._operator, region)
+        return self._nib.interfaces(
+            device_id=device_id, region=region, mac=mac, limit=limit, after=after
+        )
 
-    def endpoints(self, where: EndpointFilter, *, limit: int, after: str | None) -> Page[Endpoint]:
+    def endpoints(
+        self, where: EndpointFilter, *, limit: int, after: str | None, order: str | None = None
+    ) -> Page[Endpoint]:
         where = replace(where, region=region_for(self._operator, where.region))
-        return self._nib.endpoints(where, limit=limit, after=after)
+        return self._nib.endpoints(where, limit=limit, after=after, order=order)
 
     def endpoint(self, endpoint_id: str) -> tuple[Endpoint, tuple[EndpointSighting, ...]] | None:
         """Return an endpoint with its sightings."""
@@ -91,11 +115,12 @@ class View:
         *,
         device_id: str | None,
         status: LinkStatus | None,
+        region: str | None,
         limit: int,
         after: str | None,
         as_of: datetime | None = None,
     ) -> Page[Link]:
-        region = region_for(self._operator, None)
+        region = region_for(self._operator, region)
         if as_of is not None:
             return self._nib.links_as_of(
                 as_of, device_id=device_id, status=status, region=region, limit=limit, after=after

@@ -99,6 +99,14 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.api_token:api_token",
         summary="Tokens for operators' REST API.",
     ),
+    "webhook": Entry(
+        target="pdsno.cli.webhook:webhook",
+        summary="Tell other programs of events by HTTP.",
+    ),
+    "openapi": Entry(
+        target="pdsno.cli.openapi:openapi",
+        summary="The document of the operators' API.",
+    ),
     "pki": Entry(
         target="pdsno.cli.pki:pki",
         summary="Certificates, and the root key.",

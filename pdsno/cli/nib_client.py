@@ -25,7 +25,8 @@ _READ_S = 60.0
 _PAGE = 1000
 _SILENT_S = 45.0
 """A stream tells every 15 s that it is there: three are missing then."""
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _UNPROCESSABLE = 200, 400, 401, 404, 422
+_OK, _CREATED, _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 200, 201, 400, 401, 404
+_UNPROCESSABLE = 422
 _GONE, _STALE, _TOO_MANY, _SERVER_ERROR = 410, 412, 429, 500
 _DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
@@ -133,15 +134,7 @@ class NIBClient:
     def edit_device(self, found: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         """Change a device as it was read, and return it; ConflictError if it has moved on."""
         path = f"devices/{quote(found['device_id'], safe='')}"
-        with self._translated():
-            response = self._session.patch(
-                f"{self.url}/api/v1/{path}",
-                json=changes,
-                headers={"If-Match": f'"{found["version"]}"'},
-                timeout=(_CONNECT_S, _READ_S),
-                allow_redirects=False,
-            )
-        answer = self._answer(response)
+        answer = self.call("PATCH", path, changes, {"If-Match": f'"{found["version"]}"'})
         if "device_id" not in answer:
             raise self._stranger()
         return answer
@@ -179,12 +172,31 @@ class NIBClient:
             raise self._stranger()
         return {"items": page["items"], "next_cursor": following}
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Change something: return what the API says of it."""
+        with self._translated():
+            response = self._session.request(
+                method,
+                f"{self.url}/api/v1/{path}",
+                json=body,
+                headers=headers,
+                timeout=(_CONNECT_S, _READ_S),
+                allow_redirects=False,
+            )
+        return self._answer(response)
+
     def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         return self._answer(self._asked(path, query))
 
     def _answer(self, response: "requests.Response") -> dict[str, Any]:
         body = _object(response)
-        if response.status_code == _OK and body is not None:
+        if response.status_code in {_OK, _CREATED} and body is not None:
             return body
         raise self._refusal(response.status_code, body)
 

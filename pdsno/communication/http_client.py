@@ -35,6 +35,7 @@ from pdsno.domain.errors import (
     TransientError,
 )
 from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.measure import Durations
 from pdsno.domain.messages import Message, MessageType, StreamTail
 from pdsno.domain.peers import Channel
 from pdsno.domain.trust_ports import Signer, TransportSecurity, Verifier
@@ -104,6 +105,8 @@ class ControllerHTTPClient:
         self._sleep = sleep
         self._peers = PeerBook(tls)
         self._guard = ReplayGuard()
+        self.durations = Durations()
+        """Of each try to send a message."""
 
     def register_controller(
         self, controller_id: str, url: str, *, region: str | None = None
@@ -210,7 +213,8 @@ class ControllerHTTPClient:
         delay_s = 1.0
         while True:
             try:
-                return self._attempt(peer, draft, timeout_s or self._timeout_s)
+                with self.durations.measured():
+                    return self._attempt(peer, draft, timeout_s or self._timeout_s)
             except _RetryableError as error:
                 if left <= 0:
                     raise TransientError(str(error)) from error

@@ -22,6 +22,7 @@ from pdsno.communication.subscriptions import Subscription
 from pdsno.communication.topics import check_filter, check_topic
 from pdsno.domain.errors import InputError, TransientError
 from pdsno.domain.identifiers import check_controller_id, new_message_id
+from pdsno.domain.measure import Durations
 from pdsno.domain.messages import BROADCAST, Handler, MessageType
 from pdsno.domain.trust_ports import TransportSecurity
 
@@ -127,6 +128,8 @@ class MessagingClient:
         self._lock = threading.RLock()
         self._connection: BrokerConnection | None = None
         self._entries: list[Subscription] = []
+        self.durations = Durations()
+        """From publishing until the broker's acknowledgement."""
         self._callbacks: list[Callable[[], None]] = []
         self._will: Will | None = None
 
@@ -276,16 +279,16 @@ class MessagingClient:
             stream_id=stream_id,
             seq=seq,
         )
-        reason = connection.publish(
-            Publication(
-                topic=topic,
-                raw=self._gate.seal(draft),
-                qos=qos,
-                is_retained=retain,
-                expiry_s=expiry_s,
-                timeout_s=timeout_s,
-            )
+        item = Publication(
+            topic=topic,
+            raw=self._gate.seal(draft),
+            qos=qos,
+            is_retained=retain,
+            expiry_s=expiry_s,
+            timeout_s=timeout_s,
         )
+        with self.durations.measured():
+            reason = connection.publish(item)
         raise_failure(reason, self.broker, topic)
         return Published(message_id=draft.message_id, has_subscribers=reason.has_subscribers)
 

@@ -265,6 +265,11 @@ class BaseController(ABC):
         )
 
     @property
+    def refused_counts(self) -> Mapping[str, int]:
+        """Messages that were refused since the start, by reason."""
+        return dict(self._refused.counts)
+
+    @property
     def reports_waiting(self) -> int:
         """How many durable messages the parent has not confirmed yet."""
         first = self.nib_store.outbox(limit=1)

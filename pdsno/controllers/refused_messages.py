@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import structlog
 
 from pdsno.communication.rate_limit import Flood, source_of
 from pdsno.domain.entities import NewEvent
-from pdsno.domain.errors import PDSNOError
+from pdsno.domain.errors import PDSNOError, Refusal
 from pdsno.domain.ports import NIB
 
 log = structlog.get_logger()
@@ -52,10 +52,14 @@ class RefusedMessages:
         self._window_start_s = clock()
         self._in_window = 0
         self._forgotten = 0
+        self.counts: Counter[str] = Counter()
+        """Refused messages since the start, by reason."""
 
     def note(self, source: str, message_type: str, reason: str, detail: str) -> None:
         """Remember that a message was refused; `source` is a controller, or an address."""
         source = source_of(source)
+        with self._lock:
+            self.counts[reason] += 1
         suppressed = self._due((source, reason))
         if suppressed is None:
             return
@@ -64,6 +68,8 @@ class RefusedMessages:
 
     def flood(self, flood: Flood) -> None:
         """Remember validation requests that came too fast; whoever calls counts them."""
+        with self._lock:
+            self.counts[Refusal.RATE_LIMITED.value] += flood.refused
         self._append("VALIDATION_FLOOD", flood.source, refused=flood.refused)
 
     def _due(self, key: tuple[str, str]) -> int | None:

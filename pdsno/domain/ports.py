@@ -32,6 +32,7 @@ from pdsno.domain.history_ports import HistoryReader, HistoryWriter
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.operator_ports import OperatorReads, OperatorWrites
 from pdsno.domain.policy import Policy
 
 T = TypeVar("T")
@@ -124,16 +125,25 @@ class SeenMessage:
     timestamp: datetime
 
 
-class NIBReader(HistoryReader, Protocol):
+class NIBReader(HistoryReader, OperatorReads, Protocol):
     """Reading a NIB. Every call sees one committed state (inside a transaction: its own writes)."""
 
     def device(self, device_id: str) -> Device | None:
         """Return a device; an ID that was merged away resolves to the device that absorbed it."""
 
     def devices(
-        self, where: DeviceFilter = ..., *, limit: int = ..., after: str | None = ...
+        self,
+        where: DeviceFilter = ...,
+        *,
+        limit: int = ...,
+        after: str | None = ...,
+        order: str | None = ...,
     ) -> Page[Device]:
-        """Return devices ordered by device_id."""
+        """Return devices ordered by device_id, or by an indexed field (`name`, `-name`).
+
+        Of equal ones device_id decides; what has no value comes first, descending last. `after`
+        holds for the order that gave it. Raises InputError for another order.
+        """
 
     def all_devices(self) -> tuple[Device, ...]:
         """Return every device ordered by device_id (rules that need the whole picture)."""
@@ -143,6 +153,7 @@ class NIBReader(HistoryReader, Protocol):
         *,
         device_id: str | None = ...,
         region: str | None = ...,
+        mac: str | None = ...,
         limit: int = ...,
         after: str | None = ...,
     ) -> Page[DeviceInterface]:
@@ -152,9 +163,14 @@ class NIBReader(HistoryReader, Protocol):
         """
 
     def endpoints(
-        self, where: EndpointFilter = ..., *, limit: int = ..., after: str | None = ...
+        self,
+        where: EndpointFilter = ...,
+        *,
+        limit: int = ...,
+        after: str | None = ...,
+        order: str | None = ...,
     ) -> Page[Endpoint]:
-        """Return endpoints ordered by endpoint_id."""
+        """Return endpoints ordered by endpoint_id, or as `devices` by an indexed field."""
 
     def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
         """Return those of these endpoints that are here, by ID; for any number of IDs."""
@@ -252,7 +268,7 @@ class NIBReader(HistoryReader, Protocol):
         """Return how much there is: cheap enough for a scrape every few seconds."""
 
 
-class NIBTransaction(NIBReader, HistoryWriter, Protocol):
+class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, Protocol):
     """One atomic change. Leaving the context commits; an exception rolls everything back."""
 
     def put_device(

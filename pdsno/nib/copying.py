@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from pdsno.nib.schema_history import metadata
+from pdsno.nib.schema_operators import metadata
 
 _AT_ONCE = 1000
 

@@ -35,6 +35,7 @@ class MemoryNIB:
             transaction = MemoryTransaction(state, self._high_water)
             try:
                 yield transaction
+                state.count_changes(self._committed)
                 self._committed = state
             finally:
                 transaction.end()

@@ -23,9 +23,10 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.errors import LocalProtocolError
-from pdsno.domain.identifiers import Role
+from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     DeviceFilter,
@@ -35,6 +36,7 @@ from pdsno.domain.ports import (
     Page,
     SeenMessage,
 )
+from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints
 from pdsno.nib.criteria import (
     PAGE,
@@ -74,15 +76,17 @@ class MemoryReader(MemoryHistoryReader):
         return self._state.devices.get(self._resolved(device_id))
 
     def devices(
-        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: DeviceFilter = EVERYTHING,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Device]:
-        limit = check_limit(limit)
         wanted = criteria(where)
-        held = self._state.devices
-        found = [key for key in _after(held, after) if wanted.match(held[key])]
-        keys = sorted(found)
-        items = tuple(held[key] for key in keys[:limit])
-        return Page(items=items, next_after=keys[limit - 1] if len(keys) > limit else None)
+        keyset = Keyset(ordering(order, DEVICE_ORDERS), "device_id", after)
+        found = (device for device in self._state.devices.values() if wanted.match(device))
+        return keyset.page(found, check_limit(limit))
 
     def all_devices(self) -> tuple[Device, ...]:
         return _in_order(self._state.devices)
@@ -92,10 +96,12 @@ class MemoryReader(MemoryHistoryReader):
         *,
         device_id: str | None = None,
         region: str | None = None,
+        mac: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[DeviceInterface]:
         limit = check_limit(limit)
+        mac = mac and normalise_mac(mac)
         place = interface_place(after) if after is not None else None
         only = self._resolved(device_id) if device_id is not None else None
         found = [
@@ -105,6 +111,7 @@ class MemoryReader(MemoryHistoryReader):
             for device in self.all_devices()
             if only in (None, device.device_id) and region in (None, device.region)
             for i in device.interfaces
+            if mac in (None, i.mac)
             if place is None or (device.device_id, i.name) > place
         ]
         items = tuple(found[:limit])
@@ -119,16 +126,19 @@ class MemoryReader(MemoryHistoryReader):
     # --- endpoints ---------------------------------------------------------------------------
 
     def endpoints(
-        self, where: EndpointFilter = EVERY_ENDPOINT, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: EndpointFilter = EVERY_ENDPOINT,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Endpoint]:
-        limit = check_limit(limit)
         if where.device_id is not None:
             where = replace(where, device_id=self._resolved(where.device_id))
         wanted = endpoint_criteria(where)
-        held = self._state.endpoints
-        keys = sorted(key for key in _after(held, after) if wanted.match(held[key]))
-        items = tuple(held[key] for key in keys[:limit])
-        return Page(items=items, next_after=keys[limit - 1] if len(keys) > limit else None)
+        keyset = Keyset(ordering(order, ENDPOINT_ORDERS), "endpoint_id", after)
+        found = (held for held in self._state.endpoints.values() if wanted.match(held))
+        return keyset.page(found, check_limit(limit))
 
     def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
         held = self._state.endpoints
@@ -291,6 +301,17 @@ class MemoryReader(MemoryHistoryReader):
     def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
         held = _in_order(self._state.api_tokens)
         return tuple(sorted(held, key=lambda t: t.created_at, reverse=True))
+
+    def webhooks(self) -> tuple[Webhook, ...]:
+        return tuple(sorted(_in_order(self._state.webhooks), key=lambda hook: hook.created_at))
+
+    def webhook_deliveries(self, webhook_id: str, *, limit: int = PAGE) -> tuple[Delivery, ...]:
+        limit = check_limit(limit)
+        tries = [d for key, d in self._state.deliveries.items() if key[0] == webhook_id]
+        return tuple(sorted(tries, key=lambda d: -d.seq)[:limit])
+
+    def revisions(self) -> Mapping[str, int]:
+        return dict(self._state.revisions)
 
     def seen_messages(self) -> tuple[SeenMessage, ...]:
         return tuple(sorted(_in_order(self._state.seen), key=lambda s: s.timestamp))

@@ -19,8 +19,10 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.history import HistoryEntry
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.operator_ports import REVISED
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
+from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib.codec_endpoints import SightingKey
 
 
@@ -46,6 +48,9 @@ class State:
     controllers: dict[str, ControllerRecord] = field(default_factory=dict)
     tokens: dict[str, JoinTokenRecord] = field(default_factory=dict)
     api_tokens: dict[str, ApiTokenRecord] = field(default_factory=dict)
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
+    deliveries: dict[tuple[str, int], Delivery] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
     seen: dict[tuple[str, str], SeenMessage] = field(default_factory=dict)
     policies: dict[tuple[int, int], Policy] = field(default_factory=dict)
     events: dict[int, Event] = field(default_factory=dict)
@@ -73,3 +78,9 @@ class State:
         tables = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stream_id"}
         copied = {name: dict(table) for name, table in tables.items()}
         return type(self)(stream_id=self.stream_id, **copied)
+
+    def count_changes(self, before: Self) -> None:
+        """Let the revision rise of each table that is not what it was."""
+        for table in REVISED:
+            if getattr(self, table) != getattr(before, table):
+                self.revisions[table] = before.revisions.get(table, 0) + 1

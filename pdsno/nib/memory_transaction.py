@@ -27,6 +27,7 @@ from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
+from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints, memory_history, rules
 from pdsno.nib.memory_reader import MemoryReader, latest_first
 from pdsno.nib.memory_state import LedgerEntry, State
@@ -275,6 +276,19 @@ class MemoryTransaction(MemoryReader):
     def put_api_token(self, record: ApiTokenRecord) -> None:
         row = codec.api_token_row(record)
         self._state.api_tokens[row["token_sha256"]] = codec.api_token_of(row)
+
+    def put_webhook(self, record: Webhook) -> None:
+        self._state.webhooks[record.webhook_id] = codec.loads(Webhook, codec.dumps(record))
+
+    def drop_webhook(self, webhook_id: str) -> None:
+        self._state.webhooks.pop(webhook_id, None)
+        held = self._state.deliveries
+        self._state.deliveries = {k: d for k, d in held.items() if k[0] != webhook_id}
+
+    def note_delivery(self, delivery: Delivery, *, keep: int) -> None:
+        held = self._state.deliveries
+        held[delivery.webhook_id, delivery.seq] = codec.loads(Delivery, codec.dumps(delivery))
+        held.pop((delivery.webhook_id, delivery.seq - keep), None)
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
         noted = codec.seen_of(codec.seen_row(seen))

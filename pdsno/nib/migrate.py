@@ -9,11 +9,11 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib.database import Database
-from pdsno.nib.schema_history import metadata
+from pdsno.nib.schema_operators import metadata
 
 log = structlog.get_logger()
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `migrations/versions`; a database there needs no Alembic, nor its import.
 """
 

@@ -41,7 +41,6 @@ _SOUGHT = {
         _HAS_IP.where(addresses.c.namespace == bindparam("ip_namespace"))
     ),
     "q": devices.c.search.like(bindparam("q"), escape="\\"),
-    "after": devices.c.device_id > bindparam("after"),
 }
 
 
@@ -52,25 +51,21 @@ def _page(names: frozenset[str]) -> Select[tuple[object, ...]]:
         _SOUGHT[name] if name in _SOUGHT else devices.c[name] == bindparam(name)
         for name in sorted(names - implied)
     ]
-    limit: BindParameter[Any] = bindparam("limit")
-    return select(devices).where(*conditions).order_by(devices.c.device_id).limit(limit)
+    return select(devices).where(*conditions)
 
 
-def page(
-    wanted: Criteria, *, after: str | None, limit: int
-) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
-    """Return the statement of one page and its parameters."""
+def page(wanted: Criteria) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
+    """Return the statement of what is wanted, in no order yet, and its parameters."""
     sought = {
         "mac": wanted.mac,
         "ip_from": wanted.ips.first if wanted.ips else None,
         "ip_to": wanted.ips.last if wanted.ips else None,
         "ip_namespace": wanted.ip_namespace,
         "q": like_pattern(wanted.q) if wanted.q is not None else None,
-        "after": after,
     }
     params: dict[str, object] = {k: v for k, v in sought.items() if v is not None}
     params |= wanted.exact
-    return _page(frozenset(params)), params | {"limit": limit}
+    return _page(frozenset(params)), params
 
 
 def like_pattern(text: str) -> str:
@@ -81,17 +76,23 @@ def like_pattern(text: str) -> str:
 
 
 @cache
-def interface_page(*, of_one: bool, in_region: bool, after: bool) -> Select[tuple[object, ...]]:
-    """Return the statement of one page of interfaces together with name and region."""
+def interface_page(names: frozenset[str]) -> Select[tuple[object, ...]]:
+    """Return the statement of one page of interfaces with their device's name and region.
+
+    `names` are of the conditions: `device_id`, `region`, `mac`, `after`.
+    """
     ordered = (interfaces.c.device_id, interfaces.c.name)
-    statement = select(
-        interfaces, devices.c.name.label("device_name"), devices.c.region.label("region")
-    ).join_from(interfaces, devices)
-    if of_one:
-        statement = statement.where(interfaces.c.device_id == _ID)
-    if in_region:
-        statement = statement.where(devices.c.region == bindparam("region"))
-    if after:
-        place = bindparam("after_device_id", type_=Text), bindparam("after_name", type_=Text)
-        statement = statement.where(tuple_(*ordered) > tuple_(*place))
-    return statement.order_by(*ordered).limit(bindparam("limit"))
+    place = bindparam("after_device_id", type_=Text), bindparam("after_name", type_=Text)
+    conditions = {
+        "device_id": interfaces.c.device_id == _ID,
+        "region": devices.c.region == bindparam("region"),
+        "mac": interfaces.c.mac == bindparam("mac"),
+        "after": tuple_(*ordered) > tuple_(*place),
+    }
+    return (
+        select(interfaces, devices.c.name.label("device_name"), devices.c.region.label("region"))
+        .join_from(interfaces, devices)
+        .where(*(conditions[name] for name in sorted(names)))
+        .order_by(*ordered)
+        .limit(bindparam("limit"))
+    )

@@ -98,7 +98,6 @@ _SOUGHT = {
     ),
     "seen_since": endpoints.c.last_seen >= bindparam("seen_since"),
     "q": endpoints.c.search.like(bindparam("q"), escape="\\"),
-    "after": endpoints.c.endpoint_id > bindparam("after"),
 }
 
 
@@ -108,22 +107,18 @@ def _page(names: frozenset[str]) -> Select[tuple[object, ...]]:
         _SOUGHT[name] if name in _SOUGHT else endpoints.c[name] == bindparam(name)
         for name in sorted(names - {"ip_to"})
     ]
-    limit: BindParameter[Any] = bindparam("limit")
-    return select(endpoints).where(*conditions).order_by(endpoints.c.endpoint_id).limit(limit)
+    return select(endpoints).where(*conditions)
 
 
-def page(
-    wanted: EndpointCriteria, *, after: str | None, limit: int
-) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
-    """Return the statement of one page and its parameters."""
+def page(wanted: EndpointCriteria) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
+    """Return the statement of what is wanted, in no order yet, and its parameters."""
     sought = {
         "ip_from": wanted.ips.first if wanted.ips else None,
         "ip_to": wanted.ips.last if wanted.ips else None,
         "seen_since": wanted.seen_since,
         "q": like_pattern(wanted.q) if wanted.q is not None else None,
-        "after": after,
     }
     params: dict[str, object] = {k: v for k, v in sought.items() if v is not None}
     params |= wanted.exact
     params |= wanted.port
-    return _page(frozenset(params)), params | {"limit": limit}
+    return _page(frozenset(params)), params

@@ -24,9 +24,10 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.errors import OperationError
-from pdsno.domain.identifiers import Role
+from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     DeviceFilter,
@@ -45,9 +46,11 @@ from pdsno.nib.criteria import (
     interface_cursor,
     interface_place,
 )
-from pdsno.nib.schema import claims, controllers
+from pdsno.nib.schema import claims, controllers, devices, endpoints
+from pdsno.nib.sql_extras import WebhookReads
 from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_sorting import sorted_page
 
 EVERYTHING = DeviceFilter()
 EVERY_ENDPOINT = EndpointFilter()
@@ -64,7 +67,7 @@ def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class SQLReader(SQLHistoryReader):
+class SQLReader(SQLHistoryReader, WebhookReads):
     """Reads inside one database transaction, so every call sees the same state."""
 
     def __init__(self, session: Session) -> None:
@@ -82,13 +85,19 @@ class SQLReader(SQLHistoryReader):
         return self._with_interfaces([row])[0] if row else None
 
     def devices(
-        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: DeviceFilter = EVERYTHING,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Device]:
-        limit = check_limit(limit)
-        statement, params = sql_devices.page(criteria(where), after=after, limit=limit + 1)
-        rows = self._session.rows(statement, params)
-        found = self._with_interfaces(rows[:limit])
-        return Page(items=found, next_after=found[-1].device_id if len(rows) > limit else None)
+        statement, params = sql_devices.page(criteria(where))
+        keyset = Keyset(ordering(order, DEVICE_ORDERS), "device_id", after)
+        rows, following = sorted_page(
+            self._session, devices, statement, params, keyset, check_limit(limit)
+        )
+        return Page(items=self._with_interfaces(rows), next_after=following)
 
     def all_devices(self) -> tuple[Device, ...]:
         rows = self._session.rows(sql_devices.ALL)
@@ -99,18 +108,18 @@ class SQLReader(SQLHistoryReader):
         *,
         device_id: str | None = None,
         region: str | None = None,
+        mac: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[DeviceInterface]:
         limit = check_limit(limit)
-        params = _given(limit=limit + 1, region=region)
+        params = _given(limit=limit + 1, region=region, mac=mac and normalise_mac(mac))
         if device_id is not None:
             params["device_id"] = self._resolved(device_id)
         if after is not None:
             params["after_device_id"], params["after_name"] = interface_place(after)
-        statement = sql_devices.interface_page(
-            of_one=device_id is not None, in_region=region is not None, after=after is not None
-        )
+        names = frozenset(_given(device_id=device_id, region=region, mac=mac, after=after))
+        statement = sql_devices.interface_page(names)
         rows = self._session.rows(statement, params)
         found = tuple(
             DeviceInterface(
@@ -142,16 +151,22 @@ class SQLReader(SQLHistoryReader):
     # --- endpoints ---------------------------------------------------------------------------
 
     def endpoints(
-        self, where: EndpointFilter = EVERY_ENDPOINT, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: EndpointFilter = EVERY_ENDPOINT,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Endpoint]:
-        limit = check_limit(limit)
         if where.device_id is not None:
             where = replace(where, device_id=self._resolved(where.device_id))
         wanted = endpoint_criteria(where)
-        statement, params = sql_endpoints.page(wanted, after=after, limit=limit + 1)
-        rows = self._session.rows(statement, params)
-        found = tuple(codec_endpoints.endpoint_of(row) for row in rows[:limit])
-        return Page(items=found, next_after=found[-1].endpoint_id if len(rows) > limit else None)
+        statement, params = sql_endpoints.page(wanted)
+        keyset = Keyset(ordering(order, ENDPOINT_ORDERS), "endpoint_id", after)
+        rows, following = sorted_page(
+            self._session, endpoints, statement, params, keyset, check_limit(limit)
+        )
+        return Page(items=tuple(map(codec_endpoints.endpoint_of, rows)), next_after=following)
 
     def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
         return {

@@ -12,6 +12,9 @@ from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, 
 Translate = Callable[[SQLAlchemyError], PDSNOError]
 """Turns a library error into one line that names the NIB, the cause and the remedy."""
 
+TABLE = "pdsno_table"
+"""Execution option of a change written out as text: the table that it changes."""
+
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -37,6 +40,8 @@ class Session:
         self._connection = connection
         self._translate = translate
         self._failure: PDSNOError | None = None
+        self.changed: set[str] = set()
+        """The tables in which something was written."""
         self._has_ended = False
 
     def rows(self, statement: Executable, params: Params | None = None) -> Sequence[RowMapping]:
@@ -58,6 +63,7 @@ class Session:
         """Run a change, once for each of several `params`; return how many rows it touched."""
         if params is not None and not params:
             return 0
+        self.changed.add(_table(statement))
         with self._guarded():
             return self._connection.execute(statement, params).rowcount
 
@@ -82,3 +88,8 @@ class Session:
         except PDSNOError as error:
             self._failure = error
             raise
+
+
+def _table(statement: Executable) -> str:
+    table = getattr(statement, "table", None)
+    return str(statement.get_execution_options()[TABLE] if table is None else table.name)

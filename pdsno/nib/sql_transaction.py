@@ -36,6 +36,7 @@ from pdsno.nib import (
     schema,
     sql_devices,
     sql_endpoints,
+    sql_extras,
     sql_records,
     sql_writes,
 )
@@ -46,7 +47,7 @@ from pdsno.nib.sql_reader import EVERYTHING, chunks
 from pdsno.nib.sql_session import Session
 
 
-class SQLTransaction(SQLHistoryTransaction):
+class SQLTransaction(sql_extras.WebhookWrites, SQLHistoryTransaction):
     """Reads and writes inside the one write transaction. Not for several threads at once."""
 
     def __init__(self, session: Session, high_water: HighWater) -> None:
@@ -60,6 +61,7 @@ class SQLTransaction(SQLHistoryTransaction):
         self._batch.flush()
         self._log.flush()
         self._flush_events()
+        sql_extras.count_changes(self._session)
         self._session.commit()
 
     # --- reading: what waits is written first ------------------------------------------------
@@ -78,7 +80,12 @@ class SQLTransaction(SQLHistoryTransaction):
         return waiting or found
 
     def devices(
-        self, where: DeviceFilter = EVERYTHING, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: DeviceFilter = EVERYTHING,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Device]:
         mark = mark_of(where) if after is None else None
         if mark is not None:
@@ -89,7 +96,7 @@ class SQLTransaction(SQLHistoryTransaction):
             if stored.next_after is None and len(kept) + len(waiting) <= limit:
                 return Page(items=tuple(sorted(kept + waiting, key=lambda d: d.device_id)))
         self._batch.flush()
-        page = super().devices(where, limit=limit, after=after)
+        page = super().devices(where, limit=limit, after=after, order=order)
         self._log.seen(page.items)
         return page
 
@@ -108,11 +115,14 @@ class SQLTransaction(SQLHistoryTransaction):
         *,
         device_id: str | None = None,
         region: str | None = None,
+        mac: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[DeviceInterface]:
         self._batch.flush()
-        return super().interfaces(device_id=device_id, region=region, limit=limit, after=after)
+        return super().interfaces(
+            device_id=device_id, region=region, mac=mac, limit=limit, after=after
+        )
 
     def links(
         self,

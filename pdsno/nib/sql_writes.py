@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from pdsno.nib.schema import cycles, devices, events, outbox, seen_messages
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import TABLE, Session
 
 
 @cache
@@ -76,7 +76,8 @@ def upsert(table: Table, span: tuple[str, str] | None = None) -> TextClause:
         f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)}) "  # noqa: S608 - names of our schema
         f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(changes)}"
     )
-    return text(statement).bindparams(*(bindparam(c.name, type_=c.type) for c in table.columns))
+    params = (bindparam(c.name, type_=c.type) for c in table.columns)
+    return text(statement).bindparams(*params).execution_options(**{TABLE: name})
 
 
 @cache

@@ -35,6 +35,7 @@ from pdsno.domain.ports import (
     Page,
     SeenMessage,
 )
+from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib.backend import Backend
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.place import open_backend
@@ -105,10 +106,15 @@ class NIBStore(HistoryCalls):
             return reader.device(device_id)
 
     def devices(
-        self, where: DeviceFilter = _EVERYTHING, *, limit: int = PAGE, after: str | None = None
+        self,
+        where: DeviceFilter = _EVERYTHING,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
     ) -> Page[Device]:
         with self.reading() as reader:
-            return reader.devices(where, limit=limit, after=after)
+            return reader.devices(where, limit=limit, after=after, order=order)
 
     def all_devices(self) -> tuple[Device, ...]:
         with self.reading() as reader:
@@ -119,11 +125,14 @@ class NIBStore(HistoryCalls):
         *,
         device_id: str | None = None,
         region: str | None = None,
+        mac: str | None = None,
         limit: int = PAGE,
         after: str | None = None,
     ) -> Page[DeviceInterface]:
         with self.reading() as reader:
-            return reader.interfaces(device_id=device_id, region=region, limit=limit, after=after)
+            return reader.interfaces(
+                device_id=device_id, region=region, mac=mac, limit=limit, after=after
+            )
 
     def endpoints(
         self,
@@ -131,9 +140,10 @@ class NIBStore(HistoryCalls):
         *,
         limit: int = PAGE,
         after: str | None = None,
+        order: str | None = None,
     ) -> Page[Endpoint]:
         with self.reading() as reader:
-            return reader.endpoints(where, limit=limit, after=after)
+            return reader.endpoints(where, limit=limit, after=after, order=order)
 
     def endpoints_by_id(self, endpoint_ids: Iterable[str]) -> Mapping[str, Endpoint]:
         with self.reading() as reader:
@@ -248,6 +258,18 @@ class NIBStore(HistoryCalls):
     def api_tokens(self) -> tuple[ApiTokenRecord, ...]:
         with self.reading() as reader:
             return reader.api_tokens()
+
+    def webhooks(self) -> tuple[Webhook, ...]:
+        with self.reading() as reader:
+            return reader.webhooks()
+
+    def webhook_deliveries(self, webhook_id: str, *, limit: int = PAGE) -> tuple[Delivery, ...]:
+        with self.reading() as reader:
+            return reader.webhook_deliveries(webhook_id, limit=limit)
+
+    def revisions(self) -> Mapping[str, int]:
+        with self.reading() as reader:
+            return reader.revisions()
 
     def seen_messages(self) -> tuple[SeenMessage, ...]:
         with self.reading() as reader:

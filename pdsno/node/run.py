@@ -9,8 +9,16 @@ from types import FrameType
 
 import structlog
 
-import pdsno
-from pdsno.api import ControllerInfo, api_tls_context, check_listen_address, create_app
+from pdsno.api import (
+    ControllerInfo,
+    Measures,
+    Metrics,
+    WebhookSecrets,
+    WebhookSender,
+    api_tls_context,
+    check_listen_address,
+    create_app,
+)
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.member_controller import MemberController
@@ -19,6 +27,7 @@ from pdsno.node.admin import AdminSocket
 from pdsno.node.admin_calls import admin_calls
 from pdsno.node.admission_wait import join_when_possible
 from pdsno.node.compose import build_controller
+from pdsno.node.observed import info_of, measures_of
 from pdsno.settings import ApiSettings, NodeSettings, is_loopback
 
 log = structlog.get_logger()
@@ -41,6 +50,7 @@ class Node:
         self._stack = ExitStack()
         self._joining: threading.Thread | None = None
         self._api_url = ""
+        self._metrics = Metrics(self.controller.nib_store, self._measures)
 
     def start(self) -> None:
         """Listen everywhere, then join if need be and serve. Raises OperationError, InputError."""
@@ -55,7 +65,8 @@ class Node:
                 self._settings.admin_socket,
                 admin_calls(
                     self.controller, api_roots=self._api_roots, api_url=lambda: self._api_url
-                ),
+                )
+                | {"GET /metrics": lambda _: {"metrics": self._metrics.text().decode()}},
             )
             admin.start()
             self._stack.callback(admin.close)
@@ -89,12 +100,26 @@ class Node:
     def _serve_api(self, api: ApiSettings) -> None:
         context = self._api_context(api)
         check_listen_address(api.listen, has_tls=context is not None)
-        app = create_app(self.controller.nib_store, controller=self._info, host_names=api.names)
+        sender = WebhookSender(
+            self.controller.nib_store,
+            WebhookSecrets(self._settings.state_dir / "webhooks"),
+            controller_id=lambda: self.controller.controller_id,
+        )
+        app = create_app(
+            self.controller.nib_store,
+            controller=self._info,
+            host_names=api.names,
+            webhook_sender=sender,
+            requests_per_min=api.requests_per_min,
+            measures=self._measures,
+        )
         server = RestRunner(app, host=api.listen, port=api.port, tls_context=context)
         server.start()
         host = f"[{api.listen}]" if ":" in api.listen else api.listen
         self._api_url = f"{'https' if context else 'http'}://{host}:{server.port}"
         self._stack.callback(server.stop)
+        sender.start()
+        self._stack.callback(sender.close)
         log.info("api_serves", url=f"{self._api_url}/api/v1/devices")
 
     def _api_waits(self, api: ApiSettings) -> bool:
@@ -118,20 +143,10 @@ class Node:
         return tls.roots_pem
 
     def _info(self) -> ControllerInfo:
-        controller = self.controller
-        client = controller.mqtt_client
-        return ControllerInfo(
-            controller_id=controller.controller_id,
-            role=controller.role,
-            region=controller.region,
-            version=pdsno.__version__,
-            started_at=self._started_at,
-            health={
-                "validated": controller.is_validated,
-                "mqtt_connected": bool(client and client.is_connected),
-                "outbox_waiting": controller.reports_waiting,
-            },
-        )
+        return info_of(self.controller, self._started_at)
+
+    def _measures(self) -> Measures:
+        return measures_of(self.controller, self._settings.state_dir)
 
     def _join_and_serve(self) -> None:
         controller = self.controller

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pdsno.api.answers import DeviceItem
-from pdsno.api.routers.devices import DeviceQuery
 from pdsno.domain.entities import (
     Device,
     DeviceStatus,
@@ -21,7 +20,6 @@ from pdsno.domain.entities import (
     Neighbor,
 )
 from pdsno.domain.identifiers import Role
-from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import (
     NOW,
@@ -169,11 +167,6 @@ def test_each_filter_finds_what_it_names_and_nothing_else(
     two_devices: Api, name: str, value: str, expected: list[str]
 ) -> None:
     assert ids(two_devices.items("devices", **{name: value})) == expected
-
-
-def test_every_condition_of_the_nib_can_be_asked_for() -> None:
-    conditions = {f.name for f in fields(DeviceFilter)}
-    assert conditions == set(DeviceQuery.model_fields) - {"limit", "cursor", "as_of"}
 
 
 def test_all_conditions_must_hold(two_devices: Api) -> None:

@@ -21,7 +21,7 @@ from pdsno.nib.check import faults
 from pdsno.nib.database import Database
 from pdsno.nib.place import open_database
 from pdsno.nib.restoring import restore
-from pdsno.nib.schema import metadata
+from pdsno.nib.schema_operators import metadata
 from tests.contract.nib_suite import POSTGRES, STORED, T0, Store, device, event, name_of, put
 from tests.postgres import postgres
 

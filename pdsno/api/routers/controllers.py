@@ -1,16 +1,20 @@
 """`/controllers`: who belongs to this controller's part of the system."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import TypeAdapter
 
-from pdsno.api.answers import ControllerItem, Listing, controller_item, json_response
+from pdsno.api.answers import ControllerItem, Listing, controller_item, json_response, sparse
+from pdsno.api.conditional import unless_known
 from pdsno.api.queries import ListQuery, Text
 from pdsno.api.view import View, ViewOf
+from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.identifiers import Role
+from pdsno.domain.ordering import Keyset, ordering
 
 _LISTING = TypeAdapter(Listing[ControllerItem])
+_ANSWER: Any = Listing[ControllerItem] | sparse(Listing, ControllerItem)
 
 
 class ControllerQuery(ListQuery):
@@ -18,22 +22,33 @@ class ControllerQuery(ListQuery):
 
     role: Role | None = None
     region: Text | None = None
+    status: ControllerStatus | None = None
+
+    sorts = ("controller_id", "role", "region", "status", "state")
+    item = ControllerItem
 
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/controllers`."""
     routes = APIRouter(prefix="/controllers", tags=["controllers"])
 
-    @routes.get("", response_model=Listing[ControllerItem])
+    @routes.get("", response_model=_ANSWER)
     def list_controllers(
-        query: Annotated[ControllerQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[ControllerQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """Controllers in order of their IDs."""
-        after = query.place() or ""
-        found = view.controllers(role=query.role, region=query.region)
-        rest = [record for record in found if record.controller_id > after]
-        page = tuple(controller_item(record) for record in rest[: query.limit])
-        last = page[-1].controller_id if len(rest) > query.limit else None
-        return json_response(_LISTING, Listing(items=page, next_cursor=query.cursor_to(last)))
+
+        def answer() -> Response:
+            found = view.controllers(role=query.role, region=query.region)
+            wanted = (r for r in found if query.status in (None, r.status))
+            keyset = Keyset(ordering(query.sort, query.sorts), "controller_id", query.place())
+            page = keyset.page(wanted, query.limit)
+            items = tuple(controller_item(record) for record in page.items)
+            listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+            return json_response(_LISTING, listing, shown=query.shown)
+
+        return unless_known(request, view.revisions(), ("controllers",), answer)
 
     return routes

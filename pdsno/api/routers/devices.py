@@ -1,9 +1,9 @@
 """`/devices`: the list with its filters, and one device whole."""
 
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -13,15 +13,19 @@ from pdsno.api.answers import (
     device_detail,
     device_item,
     json_response,
+    sparse,
 )
+from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
 from pdsno.api.queries import AsOf, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
+from pdsno.domain.ordering import DEVICE_ORDERS
 from pdsno.domain.ports import DeviceFilter
 
 _LISTING = TypeAdapter(Listing[DeviceItem])
+_ANSWER: Any = Listing[DeviceItem] | sparse(Listing, DeviceItem)
 _DETAIL = TypeAdapter(DeviceDetail)
 _FILTERS = tuple(f.name for f in fields(DeviceFilter))
 
@@ -46,6 +50,9 @@ class DeviceQuery(ListQuery):
     )
     as_of: AsOf | None = None
 
+    sorts = DEVICE_ORDERS
+    item = DeviceItem
+
     def where(self) -> DeviceFilter:
         """Return the filter."""
         return DeviceFilter(**{name: getattr(self, name) for name in _FILTERS})
@@ -61,17 +68,29 @@ def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/devices`."""
     routes = APIRouter(prefix="/devices", tags=["devices"])
 
-    @routes.get("", response_model=Listing[DeviceItem])
+    @routes.get("", response_model=_ANSWER)
     def list_devices(
-        query: Annotated[DeviceQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[DeviceQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """Devices in order of their IDs, which is the order in which they were first seen."""
-        page = view.devices(
-            query.where(), limit=query.limit, after=query.place(), as_of=query.as_of
-        )
-        items = tuple(device_item(device) for device in page.items)
-        answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
-        return json_response(_LISTING, answer)
+
+        def answer() -> Response:
+            page = view.devices(
+                query.where(),
+                limit=query.limit,
+                after=query.place(),
+                order=query.sort,
+                as_of=query.as_of,
+            )
+            items = tuple(device_item(device) for device in page.items)
+            listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+            return json_response(_LISTING, listing, shown=query.shown)
+
+        if query.as_of is not None:
+            return answer()
+        return unless_known(request, view.revisions(), ("devices",), answer)
 
     @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(

@@ -1,9 +1,9 @@
 """`/endpoints`: hosts that are there and told nothing, and where each of them was seen."""
 
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -13,13 +13,17 @@ from pdsno.api.answers import (
     endpoint_detail,
     endpoint_item,
     json_response,
+    sparse,
 )
+from pdsno.api.conditional import unless_known, unless_same
 from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.errors import NotFoundError
+from pdsno.domain.ordering import ENDPOINT_ORDERS
 from pdsno.domain.ports import EndpointFilter
 
 _LISTING = TypeAdapter(Listing[EndpointItem])
+_ANSWER: Any = Listing[EndpointItem] | sparse(Listing, EndpointItem)
 _DETAIL = TypeAdapter(EndpointDetail)
 _FILTERS = tuple(f.name for f in fields(EndpointFilter))
 _LARGEST_VLAN = 4094
@@ -46,6 +50,9 @@ class EndpointQuery(ListQuery):
         description="Looked for, caseless, in vendor, MAC, addresses, switch and port.",
     )
 
+    sorts = ENDPOINT_ORDERS
+    item = EndpointItem
+
     def where(self) -> EndpointFilter:
         """Return the filter."""
         return EndpointFilter(**{name: getattr(self, name) for name in _FILTERS})
@@ -55,20 +62,30 @@ def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/endpoints`."""
     routes = APIRouter(prefix="/endpoints", tags=["endpoints"])
 
-    @routes.get("", response_model=Listing[EndpointItem])
+    @routes.get("", response_model=_ANSWER)
     def list_endpoints(
-        query: Annotated[EndpointQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[EndpointQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """Endpoints in order of their IDs, which is no order that means anything."""
-        page = view.endpoints(query.where(), limit=query.limit, after=query.place())
-        items = tuple(endpoint_item(endpoint) for endpoint in page.items)
-        answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
-        return json_response(_LISTING, answer)
+
+        def answer() -> Response:
+            page = view.endpoints(
+                query.where(), limit=query.limit, after=query.place(), order=query.sort
+            )
+            items = tuple(endpoint_item(endpoint) for endpoint in page.items)
+            listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+            return json_response(_LISTING, listing, shown=query.shown)
+
+        # A device that absorbs another takes over the other's endpoints.
+        return unless_known(request, view.revisions(), ("endpoints", "devices"), answer)
 
     @routes.get(
         "/{endpoint_id}", response_model=EndpointDetail, dependencies=[Depends(no_parameters)]
     )
     def get_endpoint(
+        request: Request,
         endpoint_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
         view: Annotated[View, Depends(view_of)],
     ) -> Response:
@@ -76,6 +93,6 @@ def router(view_of: ViewOf) -> APIRouter:
         found = view.endpoint(endpoint_id)
         if found is None:
             raise NotFoundError(f"there is no endpoint {endpoint_id}")
-        return json_response(_DETAIL, endpoint_detail(*found))
+        return unless_same(request, json_response(_DETAIL, endpoint_detail(*found)))
 
     return routes

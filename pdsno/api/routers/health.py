@@ -8,8 +8,8 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
-from pdsno.api.answers import HealthAnswer, HealthStatus, json_response
-from pdsno.api.info import ControllerInfo
+from pdsno.api.answers import HealthAnswer, HealthStatus, ReadyAnswer, json_response
+from pdsno.api.info import Check, ControllerInfo
 from pdsno.api.problems import response_of
 from pdsno.api.queries import no_parameters
 from pdsno.communication.problems import Problem
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 _ANSWER = TypeAdapter(HealthAnswer)
 _STATUS = TypeAdapter(HealthStatus)
+_READY = TypeAdapter(ReadyAnswer)
 _ALSO_WITHOUT_TOKEN: dict[str, Any] = {"security": [{}]}
 
 
@@ -48,7 +49,46 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo]) -> APIRouter:
             return json_response(_STATUS, HealthStatus(status="ok"))
         return json_response(_ANSWER, _answer(info))
 
+    @routes.get(
+        "/live",
+        response_model=HealthStatus,
+        dependencies=[Depends(no_parameters)],
+        openapi_extra=_ALSO_WITHOUT_TOKEN,
+    )
+    def get_live() -> Response:
+        """The process answers. Restart it if it does not, and for no other reason."""
+        return json_response(_STATUS, HealthStatus(status="ok"))
+
+    @routes.get(
+        "/ready",
+        response_model=ReadyAnswer,
+        responses={503: {"model": ReadyAnswer, "description": "A required check fails"}},
+        dependencies=[Depends(no_parameters)],
+        openapi_extra=_ALSO_WITHOUT_TOKEN,
+    )
+    def get_ready(request: Request) -> Response:
+        """Whether it does its work, and with a token each check with its remedy.
+
+        200 `ready`, 503 `unready`.
+        """
+        checks = {"nib": _nib_check(nib), **controller().checks}
+        is_ready = all(check.is_ok for check in checks.values() if check.is_required)
+        shown = checks if request.state.operator is not None else {}
+        answer = ReadyAnswer(status="ready" if is_ready else "unready", checks=shown)
+        response = json_response(_READY, answer)
+        response.status_code = 200 if is_ready else 503
+        return response
+
     return routes
+
+
+def _nib_check(nib: NIB) -> Check:
+    try:
+        nib.outbox_tail()
+    except OperationError as error:
+        log.warning("nib_unreadable", error=str(error))
+        return Check(is_ok=False, detail="it cannot be read: see the log, and pdsno nib check")
+    return Check(is_ok=True)
 
 
 def _answer(info: ControllerInfo) -> HealthAnswer:

@@ -1,16 +1,18 @@
 """`/links`: what is connected to what."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
-from pdsno.api.answers import Listing, json_response
+from pdsno.api.answers import Listing, json_response, sparse
+from pdsno.api.conditional import unless_known
 from pdsno.api.queries import AsOf, ListQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import Link, LinkStatus
 
 _LISTING = TypeAdapter(Listing[Link])
+_ANSWER: Any = Listing[Link] | sparse(Listing, Link)
 
 
 class LinkQuery(ListQuery):
@@ -19,25 +21,38 @@ class LinkQuery(ListQuery):
     device_id: Text | None = Field(default=None, description="At either end.")
     status: LinkStatus | None = None
     as_of: AsOf | None = None
+    region: Text | None = Field(default=None, description="With at least one end there.")
+
+    sorts = ("link_id",)
+    item = Link
 
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/links`."""
     routes = APIRouter(prefix="/links", tags=["links"])
 
-    @routes.get("", response_model=Listing[Link])
+    @routes.get("", response_model=_ANSWER)
     def list_links(
-        query: Annotated[LinkQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[LinkQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """Links in order of their IDs."""
-        page = view.links(
-            device_id=query.device_id,
-            status=query.status,
-            limit=query.limit,
-            after=query.place(),
-            as_of=query.as_of,
-        )
-        answer = Listing(items=page.items, next_cursor=query.cursor_to(page.next_after))
-        return json_response(_LISTING, answer)
+
+        def answer() -> Response:
+            page = view.links(
+                device_id=query.device_id,
+                status=query.status,
+                region=query.region,
+                limit=query.limit,
+                after=query.place(),
+                as_of=query.as_of,
+            )
+            listing = Listing(items=page.items, next_cursor=query.cursor_to(page.next_after))
+            return json_response(_LISTING, listing, shown=query.shown)
+
+        if query.as_of is not None:
+            return answer()
+        return unless_known(request, view.revisions(), ("links", "devices"), answer)
 
     return routes

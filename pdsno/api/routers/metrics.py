@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Response
 from pdsno.api.metrics import CONTENT_TYPE, Metrics
 from pdsno.api.queries import no_parameters
 from pdsno.api.view import View, ViewOf
-from pdsno.domain.ports import NIB
 
 _EXAMPLE = 'pdsno_devices{status="active"} 12.0\n'
 _TEXT = {
@@ -16,10 +15,9 @@ _TEXT = {
 }
 
 
-def router(nib: NIB, view_of: ViewOf) -> APIRouter:
+def router(metrics: Metrics, view_of: ViewOf) -> APIRouter:
     """Return the route of `/metrics`."""
     routes = APIRouter(tags=["metrics"])
-    metrics = Metrics(nib)
 
     @routes.get(
         "/metrics",
@@ -28,7 +26,7 @@ def router(nib: NIB, view_of: ViewOf) -> APIRouter:
         dependencies=[Depends(no_parameters)],
     )
     def get_metrics(view: Annotated[View, Depends(view_of)]) -> Response:
-        """Devices, endpoints, links, waiting messages, and the newest discovery cycle.
+        """The numbers of docs/reference/metrics.md, for Prometheus.
 
         Numbers of all regions, so the token must be for all of them.
         """

@@ -3,19 +3,22 @@
 import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import (
     CycleItem,
     Listing,
+    ProbeItem,
     ProbeListing,
     cycle_item,
     json_response,
     probe_items,
+    sparse,
 )
+from pdsno.api.conditional import unless_known
 from pdsno.api.queries import IpOrPrefix, ListQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.errors import InputError, NotFoundError
@@ -23,6 +26,8 @@ from pdsno.domain.observations import AddressOutcome, CycleRecord
 
 _LISTING = TypeAdapter(ProbeListing)
 _CYCLES = TypeAdapter(Listing[CycleItem])
+_ANSWER: Any = ProbeListing | sparse(ProbeListing, ProbeItem)
+_CYCLES_ANSWER: Any = Listing[CycleItem] | sparse(Listing, CycleItem)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,9 @@ class ProbeQuery(ListQuery):
     namespace: Text | None = None
     ip: IpOrPrefix | None = Field(default=None, description="An address, or a prefix around it.")
     answered: bool | None = Field(default=None, description="Whether anything answered from it.")
+
+    sorts = ("address",)
+    item = ProbeItem
 
     def start(self) -> _Place:
         """Return where the page starts: a cursor stays in the cycle it was given out in."""
@@ -67,32 +75,50 @@ class ProbeQuery(ListQuery):
 class CycleQuery(ListQuery):
     """The ledger has no filters: it is short."""
 
+    item = CycleItem
+
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/probes`."""
     routes = APIRouter(prefix="/probes", tags=["probes"])
 
-    @routes.get("", response_model=ProbeListing)
+    @routes.get("", response_model=_ANSWER)
     def list_probes(
-        query: Annotated[ProbeQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[ProbeQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """Addresses in order, each with its probes and with one line for people."""
-        start = query.start()
-        cycle_id, outcomes = view.outcomes(start.cycle_id)
-        if cycle_id is None and start.cycle_id is not None:
-            raise NotFoundError(f"the record of cycle {start.cycle_id!r} is not kept (any more)")
-        return json_response(_LISTING, _page(query, cycle_id, outcomes, start.index))
 
-    @routes.get("/cycles", response_model=Listing[CycleItem])
+        def answer() -> Response:
+            start = query.start()
+            cycle_id, outcomes = view.outcomes(start.cycle_id)
+            if cycle_id is None and start.cycle_id is not None:
+                raise NotFoundError(
+                    f"the record of cycle {start.cycle_id!r} is not kept (any more)"
+                )
+            page = _page(query, cycle_id, outcomes, start.index)
+            return json_response(_LISTING, page, shown=query.shown)
+
+        return unless_known(request, view.revisions(), ("cycles",), answer)
+
+    @routes.get("/cycles", response_model=_CYCLES_ANSWER)
     def list_cycles(
-        query: Annotated[CycleQuery, Query()], view: Annotated[View, Depends(view_of)]
+        request: Request,
+        query: Annotated[CycleQuery, Query()],
+        view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """The ledger: cycles that are kept, the newest first, each with who allowed what."""
-        rest = _cycles_after(query.place(), view.cycles())
-        page = rest[: query.limit]
-        last = page[-1].cycle_id if len(rest) > query.limit else None
-        items = tuple(cycle_item(record) for record in page)
-        return json_response(_CYCLES, Listing(items=items, next_cursor=query.cursor_to(last)))
+
+        def answer() -> Response:
+            rest = _cycles_after(query.place(), view.cycles())
+            page = rest[: query.limit]
+            last = page[-1].cycle_id if len(rest) > query.limit else None
+            items = tuple(cycle_item(record) for record in page)
+            listing = Listing(items=items, next_cursor=query.cursor_to(last))
+            return json_response(_CYCLES, listing, shown=query.shown)
+
+        return unless_known(request, view.revisions(), ("cycles",), answer)
 
     return routes
 

@@ -5,7 +5,7 @@ To write a new revision, pass a connection to a database at head in the same way
 
 from alembic import context
 
-from pdsno.nib.schema_history import metadata
+from pdsno.nib.schema_operators import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ import requests
 import structlog
 from fastapi import FastAPI
 
-from pdsno.api import ControllerInfo, create_app, guard
+from pdsno.api import ControllerInfo, WebhookSecrets, WebhookSender, create_app, guard
 from pdsno.api.tokens import digest_of
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.entities import (
@@ -167,6 +168,18 @@ def _running(runner: RestRunner) -> Iterator[Api]:
     finally:
         api.session.close()
         runner.stop()
+
+
+@contextmanager
+def serving_webhooks(nib: NIBStore, folder: Path, **options: Any) -> Iterator[WebhookSender]:  # noqa: ANN401 - of WebhookSender
+    """Return a sender of webhooks that is not started."""
+    sender = WebhookSender(
+        nib, WebhookSecrets(folder), controller_id=lambda: "global_cntl_1", **options
+    )
+    try:
+        yield sender
+    finally:
+        sender.close()
 
 
 def put_token(nib: NIB, token: str, **values: Any) -> ApiTokenRecord:  # noqa: ANN401 - any field

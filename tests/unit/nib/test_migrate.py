@@ -24,7 +24,7 @@ from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore, migrate
 from pdsno.nib.check import faults
 from pdsno.nib.codec import event_row
-from pdsno.nib.schema import metadata
+from pdsno.nib.schema_operators import metadata
 from pdsno.nib.sqlite_file import SQLiteFile
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)

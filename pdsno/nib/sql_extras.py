@@ -1,0 +1,92 @@
+"""What operators' tools keep in a NIB: webhooks with their tries, and whether a table changed."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from sqlalchemy import Delete, TextClause, bindparam, delete, select, text
+
+from pdsno.domain.operator_ports import REVISED
+from pdsno.domain.webhooks import Delivery, Webhook
+from pdsno.nib import codec
+from pdsno.nib.criteria import PAGE, check_limit
+from pdsno.nib.schema_operators import revisions, webhook_deliveries, webhooks
+from pdsno.nib.sql_session import TABLE, Session
+from pdsno.nib.sql_writes import delete_of, put
+
+_REVISIONS = select(revisions)
+_WEBHOOKS = select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
+_DELIVERIES = (
+    select(webhook_deliveries)
+    .where(webhook_deliveries.c.webhook_id == bindparam("webhook_id"))
+    .order_by(webhook_deliveries.c.seq.desc())
+    .limit(bindparam("limit"))
+)
+
+
+@cache
+def _raise() -> TextClause:
+    statement = text(
+        "INSERT INTO revisions (name, number) VALUES (:name, 1) "
+        "ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1"
+    )
+    return statement.execution_options(**{TABLE: "revisions"})
+
+
+def count_changes(session: Session) -> None:
+    """Let the revisions of the tables rise that were written; the last thing before a commit."""
+    changed = [{"name": name} for name in sorted(session.changed & set(REVISED))]
+    session.run(_raise(), changed)
+
+
+@cache
+def _forget() -> Delete:
+    return delete(webhook_deliveries).where(
+        webhook_deliveries.c.webhook_id == bindparam("of_id"),
+        webhook_deliveries.c.seq <= bindparam("up_to"),
+    )
+
+
+class WebhookReads:
+    """The part of a reader that is here."""
+
+    _session: Session
+
+    def webhooks(self) -> tuple[Webhook, ...]:
+        rows = self._session.rows(_WEBHOOKS)
+        return tuple(codec.loads(Webhook, row["document"]) for row in rows)
+
+    def webhook_deliveries(self, webhook_id: str, *, limit: int = PAGE) -> tuple[Delivery, ...]:
+        params = {"webhook_id": webhook_id, "limit": check_limit(limit)}
+        rows = self._session.rows(_DELIVERIES, params)
+        return tuple(codec.loads(Delivery, row["document"]) for row in rows)
+
+    def revisions(self) -> Mapping[str, int]:
+        return {row["name"]: int(row["number"]) for row in self._session.rows(_REVISIONS)}
+
+
+class WebhookWrites:
+    """The part of a transaction that is here."""
+
+    _session: Session
+
+    def put_webhook(self, record: Webhook) -> None:
+        row = {
+            "webhook_id": record.webhook_id,
+            "created_at": codec.utc(record.created_at),
+            "document": codec.dumps(record),
+        }
+        put(self._session, webhooks, row)
+
+    def drop_webhook(self, webhook_id: str) -> None:
+        self._session.run(delete_of(webhooks), {"key_webhook_id": webhook_id})
+
+    def note_delivery(self, delivery: Delivery, *, keep: int) -> None:
+        row = {
+            "webhook_id": delivery.webhook_id,
+            "seq": delivery.seq,
+            "at": codec.utc(delivery.at),
+            "document": codec.dumps(delivery),
+        }
+        put(self._session, webhook_deliveries, row)
+        gone = {"of_id": delivery.webhook_id, "up_to": delivery.seq - keep}
+        self._session.run(_forget(), gone)
