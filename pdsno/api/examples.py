@@ -19,7 +19,7 @@ _HINTS: Mapping[str, Any] = {
     "namespace": "zone-A",
     "vendor": "FRRouting",
     "model": "FRR 8.4",
-    "platform": "linux_frr",
+    "platform": "frr",
     "os_version": "8.4.4",
     "serial": "FOC1234X0AB",
     "mac": "00:50:56:aa:bb:01",

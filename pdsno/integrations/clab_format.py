@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from pdsno.domain.topology import Edge, Graph, Node, NodeKind
+from pdsno.domain.topology import Edge, Graph, Node
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_IN_LABEL = re.compile(r"[^\w .:/+()-]", re.ASCII)
@@ -17,6 +17,7 @@ _OWN_PORT = re.compile(r"eth[1-9][0-9]{0,3}")
 _LONGEST_NAME = 40
 _FRR = "quay.io/frrouting/frr:9.1.0"
 _HOST = "alpine:3"
+_ROUTERS = frozenset({"router", "switch", "firewall"})
 
 _KINDS = {
     "arista_eos": "arista_ceos",
@@ -55,11 +56,7 @@ def as_clab(graph: Graph, *, name: str = "discovered", stand_ins: bool = False) 
 
 def _node(node: Node, name: str, *, stand_ins: bool) -> Iterator[str]:
     kind = None if stand_ins else _KINDS.get(node.platform or "")
-    is_router = node.kind is NodeKind.DEVICE and node.device_type in (
-        "router",
-        "switch",
-        "firewall",
-    )
+    is_router = node.platform == "frr" or node.device_type in _ROUTERS
     yield f"    {_text(name)}:"
     yield f"      kind: {kind or 'linux'}"
     if kind is None:

@@ -1,14 +1,16 @@
-"""What operators' tools keep in a NIB: webhooks with their tries, and whether a table changed."""
+"""What operators' tools keep in a NIB: tokens, webhooks, and whether a table changed."""
 
 from collections.abc import Mapping
 from functools import cache
 
 from sqlalchemy import Delete, TextClause, bindparam, delete, select, text
 
+from pdsno.domain.entities import ApiTokenRecord, JoinTokenRecord
 from pdsno.domain.operator_ports import REVISED
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec
 from pdsno.nib.criteria import PAGE, check_limit
+from pdsno.nib.schema import api_tokens, join_tokens
 from pdsno.nib.schema_operators import revisions, webhook_deliveries, webhooks
 from pdsno.nib.sql_session import TABLE, Session
 from pdsno.nib.sql_writes import delete_of, put
@@ -46,7 +48,7 @@ def _forget() -> Delete:
     )
 
 
-class WebhookReads:
+class OperatorReads:
     """The part of a reader that is here."""
 
     _session: Session
@@ -64,10 +66,16 @@ class WebhookReads:
         return {row["name"]: int(row["number"]) for row in self._session.rows(_REVISIONS)}
 
 
-class WebhookWrites:
+class OperatorWrites:
     """The part of a transaction that is here."""
 
     _session: Session
+
+    def put_token(self, record: JoinTokenRecord) -> None:
+        put(self._session, join_tokens, codec.token_row(record))
+
+    def put_api_token(self, record: ApiTokenRecord) -> None:
+        put(self._session, api_tokens, codec.api_token_row(record))
 
     def put_webhook(self, record: Webhook) -> None:
         row = {

@@ -11,14 +11,12 @@ from sqlalchemy import RowMapping, select
 
 from pdsno.domain.chain import link_event
 from pdsno.domain.entities import (
-    ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
     Endpoint,
     EndpointSighting,
     Event,
-    JoinTokenRecord,
     Link,
     LinkStatus,
     NewEvent,
@@ -47,7 +45,7 @@ from pdsno.nib.sql_reader import EVERYTHING, chunks
 from pdsno.nib.sql_session import Session
 
 
-class SQLTransaction(sql_extras.WebhookWrites, SQLHistoryTransaction):
+class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
     """Reads and writes inside the one write transaction. Not for several threads at once."""
 
     def __init__(self, session: Session, high_water: HighWater) -> None:
@@ -384,12 +382,6 @@ class SQLTransaction(sql_extras.WebhookWrites, SQLHistoryTransaction):
         rows = codec.outcome_rows(number, outcomes)
         self._session.run(sql_writes.insert_into(schema.probes), rows)
         self._session.run(sql_writes.FORGET_OLD_CYCLES, {"keep": keep_cycles - 1})
-
-    def put_token(self, record: JoinTokenRecord) -> None:
-        sql_writes.put(self._session, schema.join_tokens, codec.token_row(record))
-
-    def put_api_token(self, record: ApiTokenRecord) -> None:
-        sql_writes.put(self._session, schema.api_tokens, codec.api_token_row(record))
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
         row = codec.seen_row(seen)

@@ -29,7 +29,7 @@ def end(number: int | None, interface: str | None = "eth1", name: str | None = N
 
 
 DEVICES = [
-    device(1, name="spine1", device_type=DeviceType.ROUTER, platform="linux_frr", region="zone-A"),
+    device(1, name="spine1", device_type=DeviceType.ROUTER, platform="frr", region="zone-A"),
     device(2, name="leaf1", device_type=DeviceType.SWITCH, platform="arista_eos"),
     device(3, management_ip="10.0.0.3"),
 ]
@@ -143,7 +143,7 @@ def test_vendors_kinds_are_those_of_containerlab() -> None:
             "pdsno.id": "dev_0001",
             "pdsno.name": "spine1",
             "pdsno.kind": "device",
-            "pdsno.platform": "linux_frr",
+            "pdsno.platform": "frr",
             "pdsno.region": "zone-A",
         },
     }
