@@ -170,9 +170,10 @@ Examples:
 @place_options
 @output_option
 def prune(place: "NIBPlace", older_than: str, output: OutputFormat, *, dry_run: bool) -> None:
-    """Remove old events from the beginning of the log; what stays can still be verified.
+    """Remove old events from the beginning of the log, and the history of fields before then.
 
-    The controller may run meanwhile.
+    What stays of the log can still be verified; pictures of the past reach as far back as the
+    history. The controller may run meanwhile.
     """
     from pdsno.nib.care import open_existing, prunable
     from pdsno.nib.care import prune as forget
@@ -185,7 +186,12 @@ def prune(place: "NIBPlace", older_than: str, output: OutputFormat, *, dry_run: 
             if dry_run
             else forget(nib, before=before, now=now, actor=_actor())
         )
-    row = {"events": done.events, "through_seq": done.through_seq, "dry_run": dry_run}
+    row = {
+        "events": done.events,
+        "through_seq": done.through_seq,
+        "history": done.history,
+        "dry_run": dry_run,
+    }
     render_one(row, fmt=output, title="Would be removed" if dry_run else "Removed")
 
 

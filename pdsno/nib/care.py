@@ -101,14 +101,18 @@ def _copy(source: Database, target: Database) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pruned:
-    """What retention removed, or would: `through_seq` 0 if nothing is old enough."""
+    """What retention removed, or would: `through_seq` 0 if no event is old enough.
+
+    `history` counts changes of fields.
+    """
 
     events: int
     through_seq: int
+    history: int = 0
 
 
 def prune(nib: NIBStore, *, before: datetime, now: datetime, actor: str) -> Pruned:
-    """Remove the events at the beginning of the log that are older than `before`.
+    """Remove the history, and the events at the beginning of the log, that are older than `before`.
 
     What stays can still be verified: a checkpoint keeps the hash of the last one that went. Each
     batch is a transaction with an event that tells of it, so controllers may run meanwhile.
@@ -130,7 +134,22 @@ def prune(nib: NIBStore, *, before: datetime, now: datetime, actor: str) -> Prun
             )
             tx.append_event(event)
             gone += count
-    return Pruned(events=gone, through_seq=due.through_seq)
+    return Pruned(
+        events=gone, through_seq=due.through_seq, history=_prune_history(nib, before, now, actor)
+    )
+
+
+def _prune_history(nib: NIBStore, before: datetime, now: datetime, actor: str) -> int:
+    with nib.transaction() as tx:
+        if not tx.history_count(before):
+            return 0
+        gone = tx.prune_history(before)
+        told = {"entries": gone, "before": before}
+        event = NewEvent(
+            event_type="HISTORY_PRUNED", subject="history", actor=actor, at=now, data=told
+        )
+        tx.append_event(event)
+    return gone
 
 
 def prunable(nib: NIBStore, *, before: datetime) -> Pruned:
@@ -149,4 +168,5 @@ def prunable(nib: NIBStore, *, before: datetime) -> Pruned:
             last = prefix[-1].seq if prefix else last
             if len(prefix) < len(found):
                 break
-    return Pruned(events=count, through_seq=last if count else 0)
+        history = reader.history_count(before)
+    return Pruned(events=count, through_seq=last if count else 0, history=history)

@@ -305,11 +305,11 @@ def test_which_nib_is_said_once_and_without_a_password(path: Path, tmp_path: Pat
 
 def test_old_events_go_and_what_stays_is_verified(place: str) -> None:
     dry = done("prune", "--nib", place, "--older-than", "1d", "--dry-run", "-o", "json")
-    assert json.loads(dry.out) == {"events": 4, "through_seq": 4, "dry_run": True}
+    assert json.loads(dry.out) == {"events": 4, "through_seq": 4, "history": 0, "dry_run": True}
     with NIBStore(place) as nib:
         assert len(nib.events()) == 5
     gone = done("prune", "--nib", place, "--older-than", "1d", "-o", "json")
-    assert json.loads(gone.out) == {"events": 4, "through_seq": 4, "dry_run": False}
+    assert json.loads(gone.out) == {"events": 4, "through_seq": 4, "history": 0, "dry_run": False}
     with NIBStore(place) as nib:
         assert [(e.seq, e.event_type) for e in nib.events()] == [
             (5, "DEVICE_APPEARED"),

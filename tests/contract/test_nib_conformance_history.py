@@ -11,7 +11,7 @@ from pdsno.domain.errors import ConflictError, InputError
 from pdsno.domain.history import HistoryKind
 from pdsno.domain.history_ports import HistoryFilter
 from pdsno.domain.ports import DeviceFilter
-from pdsno.nib import NIBStore
+from pdsno.nib import NIBStore, care
 from tests.contract.nib_suite import device, later, link, router
 
 FUTURE = timedelta(days=1)
@@ -260,3 +260,16 @@ def test_a_device_that_came_back_was_missing_meanwhile(nib: NIBStore) -> None:
     assert shown is not None
     assert (shown.status, shown.last_seen) == (DeviceStatus.INACTIVE, later(1))
     assert [i.name for i in shown.interfaces] == ["eth1", "lo"]
+
+
+def test_looking_after_a_nib_counts_and_forgets_old_history_and_says_so(nib: NIBStore) -> None:
+    edge = put(nib, router())
+    put(nib, replace(router(), name="x"))
+    assert care.prunable(nib, before=edge).history == 1
+    done = care.prune(nib, before=edge, now=datetime.now(UTC), actor="root")
+    assert done.history == 1
+    assert (nib.history_from(), len(nib.history())) == (edge, 1)
+    (event,) = nib.events(event_type="HISTORY_PRUNED")
+    assert (event.actor, event.data["entries"]) == ("root", 1)
+    assert care.prune(nib, before=edge, now=datetime.now(UTC), actor="root").history == 0
+    assert len(nib.events(event_type="HISTORY_PRUNED")) == 1
