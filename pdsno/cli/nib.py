@@ -37,6 +37,7 @@ Examples:
   pdsno nib endpoints --ip 10.1.20.0/24
   pdsno nib probes --unanswered
   pdsno nib probes --cycles
+  pdsno nib health
   pdsno nib controllers --api https://172.30.30.10:8080
   pdsno nib diff --since 1h
   pdsno nib devices --as-of 7d
@@ -168,6 +169,7 @@ def endpoints(
     show(_ENDPOINTS, request, asked)
 
 
+_SIGHTING_COLUMNS = ("ip", "switch", "port", "vlan", "first_seen", "last_seen", "source")
 _INTERFACE_COLUMNS = (
     "name", "mac", "ips", "vrf", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
 )  # fmt: skip
@@ -201,6 +203,44 @@ def device(device: str, api: ApiTarget, output: OutputFormat, as_of: str | None)
         if rows:
             click.echo()
             render(rows, fmt=output, columns=columns, title=title)
+
+
+@nib.command(
+    epilog=examples("pdsno nib endpoint 0050.56aa.bb01", "pdsno nib endpoint 10.1.20.7 -o json")
+)
+@click.argument("endpoint")
+@output_option
+@api_options
+def endpoint(endpoint: str, api: ApiTarget, output: OutputFormat) -> None:
+    """Show one endpoint with where it was before. ENDPOINT is an ID, or a MAC or address."""
+    with NIBClient(api) as client:
+        found = client.endpoint(endpoint)
+    if output is not OutputFormat.TABLE:
+        render_one(found, fmt=output)
+        return
+    now = _endpoint_row({name: value for name, value in found.items() if name != "sightings"})
+    render_one(short_times(now), fmt=output, title=found["mac"] or found["endpoint_id"])
+    if found["sightings"]:
+        click.echo()
+        rows = [short_times(_endpoint_row(seen)) for seen in found["sightings"]]
+        render(rows, fmt=output, columns=_SIGHTING_COLUMNS, title="Sightings")
+
+
+@nib.command(
+    epilog=examples("pdsno nib health", "pdsno nib health --api https://192.0.2.10:8080 -o json")
+)
+@output_option
+@api_options
+def health(api: ApiTarget, output: OutputFormat) -> None:
+    """Show who answers here, and how the controller says that it is."""
+    with NIBClient(api) as client:
+        told = client.health()
+    if output is not OutputFormat.TABLE:
+        render_one(told, fmt=output)
+        return
+    flat = {name: value for name, value in told.items() if name != "health"}
+    flat |= told.get("health", {})
+    render_one(short_times(flat), fmt=output, title=told["controller_id"])
 
 
 @nib.command(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -89,6 +89,23 @@ class NIBClient:
                 raise OperationError(f"{self.url} gives the same page again and again")
             cursor = following
 
+    def endpoint(self, named: str) -> dict[str, Any]:
+        """Return one endpoint whole, named by its ID, or by a MAC or address it alone has."""
+        if _DEVICE_ID.fullmatch(named):
+            with suppress(NotFoundError):
+                return self._whole("endpoints", named, "endpoint_id")
+        kind = _kind(named)
+        found = [] if kind == "name" else list(self.items("endpoints", {kind: named}, limit=10))
+        if not found:
+            raise NotFoundError(
+                f"there is no endpoint {named!r} in the NIB at {self.url} (looked for an ID, a "
+                "MAC, an address); pdsno nib endpoints lists all"
+            )
+        if len(found) > 1:
+            choices = ", ".join(f"{e['endpoint_id']} ({e['namespace']})" for e in found)
+            raise InputError(f"{named!r} is more than one endpoint, give an ID: {choices}")
+        return self._whole("endpoints", found[0]["endpoint_id"], "endpoint_id")
+
     def device(self, named: str, *, as_of: str | None = None) -> dict[str, Any]:
         """Return one device whole, named by its ID, or by a name, MAC or address it alone has.
 
@@ -96,10 +113,8 @@ class NIBClient:
         """
         at = {} if as_of is None else {"as_of": as_of}
         if _DEVICE_ID.fullmatch(named):
-            try:
-                return self._by_id(named, at)
-            except NotFoundError:
-                pass
+            with suppress(NotFoundError):
+                return self._whole("devices", named, "device_id", at)
         found = list(self.items("devices", {_kind(named): named, **at}, limit=10))
         if not found:
             raise NotFoundError(
@@ -109,7 +124,7 @@ class NIBClient:
         if len(found) > 1:
             choices = ", ".join(f"{d['device_id']} ({d['region']})" for d in found)
             raise InputError(f"{named!r} is more than one device, give an ID: {choices}")
-        return self._by_id(found[0]["device_id"], at)
+        return self._whole("devices", found[0]["device_id"], "device_id", at)
 
     def history_path(self, named: str) -> str:
         """Return the resource with a device's history; also of an ID that is there no more."""
@@ -159,9 +174,12 @@ class NIBClient:
             with self._translated():
                 yield from response.iter_content(None)
 
-    def _by_id(self, device_id: str, query: Mapping[str, str]) -> dict[str, Any]:
-        answer = self._get(f"devices/{quote(device_id, safe='')}", query)
-        if "device_id" not in answer:
+    def _whole(
+        self, resource: str, named: str, key: str, query: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Return one item by its ID, which stands under `key`."""
+        answer = self._get(f"{resource}/{quote(named, safe='')}", query or {})
+        if key not in answer:
             raise self._stranger()
         return answer
 

@@ -8,10 +8,12 @@ import click
 import pytest
 
 from pdsno.cli.main import COMMANDS, cli
+from pdsno.nib import NIBStore
+from tests.unit.api.serving import app_of
 from tools.cli_reference import DOCUMENT, commands, document, examples
 
 ALL = {" ".join(path): command for path, command in commands()}
-_CALL = re.compile(r"(^|[|;(&] ?|-- |[A-Z_]+=\S+ |ssh \S+ )pdsno ")
+_CALL = re.compile(r"(^|[|;(&] ?|-- |sudo |[A-Z_]+=\S+ |ssh \S+ )pdsno ")
 """Where a shell takes it for a command."""
 TOP = [name for name in ALL if name.count(" ") == 1]
 
@@ -85,3 +87,36 @@ def _understand(call: str) -> None:
         given = values.get(parameter.name or "")
         if isinstance(parameter.type, click.Choice) and isinstance(given, str):
             parameter.type.convert(given, parameter, context)
+
+
+RESOURCES = {
+    "anomalies": "pdsno nib anomalies",
+    "controllers": "pdsno nib controllers",
+    "devices": "pdsno nib devices",
+    "devices/{}": "pdsno nib device",
+    "endpoints": "pdsno nib endpoints",
+    "endpoints/{}": "pdsno nib endpoint",
+    "events": "pdsno nib events",
+    "events/stream": "pdsno nib watch",
+    "health": "pdsno nib health",
+    "interfaces": "pdsno nib interfaces",
+    "links": "pdsno nib links",
+    "policy": "pdsno policy show",
+    "probes": "pdsno nib probes",
+    "probes/cycles": "pdsno nib probes",
+    "tokens": "pdsno api-token list",
+    "topology": "pdsno topology",
+}
+"""What reads each resource of the API."""
+
+
+def test_every_resource_that_this_release_reads_has_a_command() -> None:
+    with NIBStore("memory://") as store:
+        paths = app_of(store).openapi()["paths"]
+    served = {
+        re.sub(r"\{[^}]*\}", "{}", path).removeprefix("/api/v1/")
+        for path, methods in paths.items()
+        if "get" in methods
+    }
+    assert {RESOURCES[path] for path in served & RESOURCES.keys()} <= ALL.keys()
+    assert {"devices", "endpoints/{}", "events/stream"} <= served

@@ -21,6 +21,7 @@ from tests.unit.api.serving import (
     info,
     outcome,
     put,
+    seen,
     served,
 )
 
@@ -177,3 +178,44 @@ def test_a_controller_above_names_those_that_have_the_ledger(
             assert out == ""
             (line,) = err.splitlines()
             assert "this is a global controller; ask a local one (lc_1) with --api" in line
+
+
+# --- one endpoint ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["ep_0001", "00-50-56-00-00-01", "10.1.20.1"])
+def test_an_endpoint_is_shown_by_whatever_it_alone_has(nib: NIBStore, run: Run, named: str) -> None:
+    with nib.transaction() as change:
+        change.put_endpoints([endpoint(1), endpoint(2)])
+        change.put_endpoint_sightings([seen(1, ip="10.1.20.77")])
+    told = json.loads(run("endpoint", named, "-o", "json")[0])
+    assert told["endpoint_id"] == "ep_0001"
+    table = run("endpoint", named)[0]
+    assert "00:50:56:00:00:01" in table
+    assert "10.1.20.77" in table
+
+
+@pytest.mark.parametrize("named", ["ep_none", "10.99.0.1", "nobody at all"])
+def test_an_endpoint_that_is_not_there_is_told(
+    nib: NIBStore, run: Run, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    keep_endpoints(nib)
+    assert run("endpoint", "ep_0001")
+    assert main(["nib", "endpoint", named]) == 1
+    assert "pdsno nib endpoints lists all" in capsys.readouterr().err
+
+
+def test_an_address_of_two_endpoints_wants_an_id(
+    nib: NIBStore, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with nib.transaction() as change:
+        change.put_endpoints([endpoint(1), endpoint(2, ips=("10.1.20.1",), namespace="zone-B")])
+    assert run("endpoint", "ep_0002")
+    assert main(["nib", "endpoint", "10.1.20.1"]) == 2
+    assert "ep_0001 (zone-A), ep_0002 (zone-B)" in capsys.readouterr().err
+
+
+def test_health_says_who_answers(run: Run) -> None:
+    told = json.loads(run("health", "-o", "json")[0])
+    assert (told["role"], told["status"]) == ("local", "ok")
+    assert "global_cntl_1" in run("health")[0]
