@@ -9,7 +9,14 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--indent", type=click.IntRange(0, 8), default=2, show_default=True)
+@click.option(
+    "--indent",
+    type=click.IntRange(0, 8),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Spaces a level; 0: all on one line.",
+)
 def openapi(indent: int) -> None:
     """Print the OpenAPI document of the operators' API of this release, as JSON.
 

@@ -8,6 +8,7 @@ import click
 
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.nib_client import NIBClient
+from pdsno.cli.options import examples
 from pdsno.cli.output import OutputFormat, output_option, render, render_one
 from pdsno.domain.errors import InputError, OperationError
 
@@ -33,7 +34,12 @@ def webhook() -> None:
     """
 
 
-@webhook.command()
+@webhook.command(
+    epilog=examples(
+        "pdsno webhook add https://hooks.example/pdsno --events 'DEVICE_*' --events 'LINK_*'",
+        "pdsno webhook add http://127.0.0.1:9000/ --region zone-A --secret-file hook.secret",
+    )
+)
 @click.argument("url")
 @click.option(
     "--events",
@@ -81,7 +87,7 @@ def _secret(file: Path) -> str:
         raise InputError(f"cannot read the secret in {file}: {error}") from error
 
 
-@webhook.command("list")
+@webhook.command("list", epilog=examples("pdsno webhook list", "pdsno webhook list -o json"))
 @output_option
 @api_options
 def list_(*, api: ApiTarget, output: OutputFormat) -> None:
@@ -91,9 +97,20 @@ def list_(*, api: ApiTarget, output: OutputFormat) -> None:
     _show(items, _COLUMNS, output, "Webhooks")
 
 
-@webhook.command()
+@webhook.command(
+    epilog=examples(
+        "pdsno webhook log wh_1a2b3c4d --limit 20", "pdsno webhook log wh_1a2b3c4d -o csv"
+    )
+)
 @click.argument("webhook_id")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 200),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="At most N tries.",
+)
 @output_option
 @api_options
 def log(*, api: ApiTarget, webhook_id: str, limit: int, output: OutputFormat) -> None:
@@ -103,7 +120,7 @@ def log(*, api: ApiTarget, webhook_id: str, limit: int, output: OutputFormat) ->
     _show(items, _LOG_COLUMNS, output, "Deliveries")
 
 
-@webhook.command()
+@webhook.command(epilog=examples("pdsno webhook remove wh_1a2b3c4d"))
 @click.argument("webhook_id")
 @api_options
 def remove(*, api: ApiTarget, webhook_id: str) -> None:
@@ -113,7 +130,7 @@ def remove(*, api: ApiTarget, webhook_id: str) -> None:
     click.echo(f"removed {gone['webhook_id']} ({gone['url']})")
 
 
-@webhook.command()
+@webhook.command(epilog=examples("pdsno webhook enable wh_1a2b3c4d"))
 @click.argument("webhook_id")
 @api_options
 def enable(*, api: ApiTarget, webhook_id: str) -> None:
@@ -123,7 +140,7 @@ def enable(*, api: ApiTarget, webhook_id: str) -> None:
     click.echo(f"enabled {on['webhook_id']}: it goes on behind event {on['cursor']}")
 
 
-@webhook.command()
+@webhook.command(epilog=examples("pdsno webhook test wh_1a2b3c4d"))
 @click.argument("webhook_id")
 @output_option
 @api_options

@@ -141,6 +141,14 @@ def test_filters_travel_to_the_api(run: Callable[..., str]) -> None:
     assert names("--serial", "none") == []
 
 
+def test_order_and_fields_are_the_apis(run: Callable[..., str]) -> None:
+    out = run("devices", "--sort", "-name", "--fields", "device_id,name", "-o", "json")
+    rows = json.loads(out)
+    assert [row["name"] for row in rows] == ["spine1", "h1", "h1"]
+    assert set(rows[0]) == {"device_id", "name"}
+    assert run("links", "--fields", "link_id").split() == ["LINK_ID", "link_1"]
+
+
 def test_csv_of_links_is_flat(run: Callable[..., str]) -> None:
     (row,) = csv.DictReader(io.StringIO(run("links", "-o", "csv"), newline=""))
     assert row == {
