@@ -107,6 +107,8 @@ def _pool(scheme: str, host: str, address: str, port: int) -> urllib3.HTTPConnec
 def _why(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return "its certificate cannot be verified by this machine's roots"
+    if isinstance(error, urllib3.exceptions.NewConnectionError):  # a kind of time-out, for urllib3
+        return "nobody listens there, or nothing leads there"
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return "it did not answer in time"
     return f"no connection: {type(error).__name__}"

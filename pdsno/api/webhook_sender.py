@@ -7,7 +7,7 @@ again, with the same `webhook-id`. Webhooks do not wait for one another.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -125,11 +125,7 @@ class WebhookSender:
                 )
                 if not events:
                     return
-                wanted = next((event for event in events if hook.wants(event)), None)
-                if wanted is None:
-                    served = self._changed(hook, cursor=events[-1].seq)
-                else:
-                    served = self._deliver(hook, wanted)
+                served = self._told(hook, events)
                 if served is None:
                     return
                 hook = served
@@ -139,6 +135,20 @@ class WebhookSender:
             log.exception("webhook_crashed", webhook=hook.webhook_id)
         finally:
             self._busy.discard(hook.webhook_id)
+
+    def _told(self, hook: Webhook, events: Sequence[Event]) -> Webhook | None:
+        """Tell a webhook of those events that it wants; None if it has to wait."""
+        for event in events:
+            if self._stop.is_set():
+                return None
+            if hook.wants(event):
+                served = self._deliver(hook, event)
+                if served is None:
+                    return None
+                hook = served
+        if hook.cursor < events[-1].seq:
+            return self._changed(hook, cursor=events[-1].seq)
+        return hook
 
     def _deliver(self, hook: Webhook, event: Event) -> Webhook | None:
         """Send one event; return the webhook to go on with, None if it has to wait."""

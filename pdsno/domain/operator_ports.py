@@ -1,5 +1,6 @@
 """The parts of a NIB that only operators' tools use; `ports` has the whole."""
 
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -7,6 +8,15 @@ from pdsno.domain.webhooks import Delivery, Webhook
 
 REVISED = ("devices", "endpoints", "links", "controllers", "events", "cycles", "policies")
 """What `NIBReader.revisions` tells of."""
+
+
+def next_revision(last: int) -> int:
+    """Return a number above the last one: the time, so that none comes twice.
+
+    A NIB that is restored from a backup would count from there again, and a client that still has
+    the answer of a number would be told that it is current.
+    """
+    return max(last + 1, time.time_ns() // 1000)
 
 
 class OperatorReads(Protocol):

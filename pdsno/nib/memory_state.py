@@ -19,7 +19,7 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.history import HistoryEntry
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import REVISED
+from pdsno.domain.operator_ports import REVISED, next_revision
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
 from pdsno.domain.webhooks import Delivery, Webhook
@@ -83,4 +83,4 @@ class State:
         """Let the revision rise of each table that is not what it was."""
         for table in REVISED:
             if getattr(self, table) != getattr(before, table):
-                self.revisions[table] = before.revisions.get(table, 0) + 1
+                self.revisions[table] = next_revision(before.revisions.get(table, 0))

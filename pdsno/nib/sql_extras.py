@@ -6,7 +6,7 @@ from functools import cache
 from sqlalchemy import Delete, TextClause, bindparam, delete, select, text
 
 from pdsno.domain.entities import ApiTokenRecord, JoinTokenRecord
-from pdsno.domain.operator_ports import REVISED
+from pdsno.domain.operator_ports import REVISED, next_revision
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec
 from pdsno.nib.criteria import PAGE, check_limit
@@ -28,15 +28,17 @@ _DELIVERIES = (
 @cache
 def _raise() -> TextClause:
     statement = text(
-        "INSERT INTO revisions (name, number) VALUES (:name, 1) "
-        "ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1"
+        "INSERT INTO revisions (name, number) VALUES (:name, :number) "
+        "ON CONFLICT (name) DO UPDATE SET number = CASE WHEN excluded.number > revisions.number "
+        "THEN excluded.number ELSE revisions.number + 1 END"
     )
     return statement.execution_options(**{TABLE: "revisions"})
 
 
 def count_changes(session: Session) -> None:
     """Let the revisions of the tables rise that were written; the last thing before a commit."""
-    changed = [{"name": name} for name in sorted(session.changed & set(REVISED))]
+    number = next_revision(0)
+    changed = [{"name": n, "number": number} for n in sorted(session.changed & set(REVISED))]
     session.run(_raise(), changed)
 
 

@@ -332,7 +332,7 @@ def test_no_redirect_is_followed(receiver: Receiver) -> None:
 def test_nobody_at_the_other_end_is_told_as_such() -> None:
     tried = post("http://127.0.0.1:1/", b"{}", {})
     assert tried.outcome is DeliveryOutcome.UNREACHABLE
-    assert tried.error
+    assert tried.error == "nobody listens there, or nothing leads there"
 
 
 def test_what_is_no_pattern_or_no_secret_is_refused(api: Api) -> None:
