@@ -4,6 +4,7 @@ Whoever asks shows a token (`tokens`, `auth`, `gate`) and sees what it is for (`
 loopback it speaks TLS only (`listen`).
 """
 
+from pdsno.api.actions import NO_ACTIONS, Actions
 from pdsno.api.app import create_app
 from pdsno.api.info import Check, ControllerInfo
 from pdsno.api.listen import api_tls_context, check_listen_address
@@ -12,6 +13,8 @@ from pdsno.api.webhook_secrets import WebhookSecrets
 from pdsno.api.webhook_sender import WebhookSender
 
 __all__ = [
+    "NO_ACTIONS",
+    "Actions",
     "Check",
     "ControllerInfo",
     "Measures",

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 import pdsno
+from pdsno.api.actions import NO_ACTIONS, Actions
 from pdsno.api.bodies import BodyLimit
 from pdsno.api.examples import add_examples
 from pdsno.api.gate import Gate
@@ -18,9 +19,11 @@ from pdsno.api.info import ControllerInfo
 from pdsno.api.metrics import Measures, Metrics
 from pdsno.api.problems import RESPONSES, add_problem_handlers
 from pdsno.api.routers import (
+    anomalies,
     controllers,
     device_edits,
     device_history,
+    device_merges,
     devices,
     endpoints,
     event_stream,
@@ -71,6 +74,7 @@ def create_app(
     webhook_sender: WebhookSender | None = None,
     requests_per_min: int | None = None,
     measures: Callable[[], Measures] = Measures,
+    actions: Actions = NO_ACTIONS,
 ) -> FastAPI:
     """Return the ASGI application that shows one controller's NIB.
 
@@ -78,7 +82,8 @@ def create_app(
     be called besides IP addresses and `localhost`. Handlers read the NIB in worker threads; the
     NIB also holds the tokens, and hears of failed log-ins. With a `webhook_sender`, which the
     caller starts and closes, there are webhooks. `requests_per_min` limits each token, None nobody.
-    `measures` is asked at each scrape of `/metrics`.
+    `measures` is asked at each scrape of `/metrics`. `actions` are
+    what operators may let the controller do.
     """
     app = FastAPI(
         title="PDSNO operator API",
@@ -92,7 +97,7 @@ def create_app(
     )
     add_problem_handlers(app)
     streams = Streams(stream_limits or StreamLimits(), Tail(nib))
-    every = _routers(nib, controller, streams)
+    every = _routers(nib, controller, streams, actions)
     if webhook_sender is not None:
         every = (*every, webhooks.router(nib, views(nib, OperatorRole.ADMIN), webhook_sender))
     for router in every:
@@ -129,7 +134,7 @@ def create_app(
 
 
 def _routers(
-    nib: NIB, controller: Callable[[], ControllerInfo], streams: Streams
+    nib: NIB, controller: Callable[[], ControllerInfo], streams: Streams, actions: Actions
 ) -> tuple[APIRouter, ...]:
     """Return one router per resource; a new resource is a file and a line here."""
     view_of = views(nib)
@@ -137,6 +142,8 @@ def _routers(
         devices.router(view_of),
         device_history.router(history_views(nib)),
         device_edits.router(nib, history_views(nib, OperatorRole.OPERATOR), controller),
+        device_merges.router(nib, controller, actions),
+        anomalies.router(nib, controller, actions),
         interfaces.router(view_of),
         endpoints.router(view_of),
         links.router(view_of),

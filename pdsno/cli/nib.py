@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from pdsno.cli import nib_care, nib_edit, nib_history, nib_ledger
+from pdsno.cli import nib_anomalies, nib_care, nib_edit, nib_history, nib_ledger, nib_merge
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.completion import device_names
 from pdsno.cli.moments import as_of_option
@@ -31,6 +31,8 @@ Examples:
   pdsno nib devices --mac 0050.56aa.bb01 -o json
   pdsno nib devices --ip 10.1.0.0/24 -o csv > devices.csv
   pdsno nib device spine1
+  pdsno nib device spine1 --why
+  pdsno nib anomalies --severity critical
   pdsno nib links --status conflict
   pdsno nib events --newest-first --limit 20
   pdsno nib watch --type 'DEVICE_*'
@@ -53,7 +55,13 @@ def nib() -> None:
     """
 
 
-for _command in (*nib_care.COMMANDS, *nib_history.COMMANDS, *nib_edit.COMMANDS):
+for _command in (
+    *nib_care.COMMANDS,
+    *nib_history.COMMANDS,
+    *nib_edit.COMMANDS,
+    *nib_merge.COMMANDS,
+    *nib_anomalies.COMMANDS,
+):
     nib.add_command(_command)
 
 
@@ -179,15 +187,31 @@ _NEIGHBOR_COLUMNS = (
 )  # fmt: skip
 
 
-@nib.command(epilog=examples("pdsno nib device spine1", "pdsno nib device 0050.56aa.bb01 -o yaml"))
+@nib.command(
+    epilog=examples(
+        "pdsno nib device spine1",
+        "pdsno nib device spine1 --why",
+        "pdsno nib device 0050.56aa.bb01 -o yaml",
+    )
+)
 @click.argument("device", shell_complete=device_names)
+@click.option("--why", is_flag=True, help="Why it is one device, and what it is made of.")
 @as_of_option
 @output_option
 @api_options
-def device(device: str, api: ApiTarget, output: OutputFormat, as_of: str | None) -> None:
+def device(
+    device: str, api: ApiTarget, output: OutputFormat, as_of: str | None, *, why: bool
+) -> None:
     """Show one device whole. DEVICE is an ID, or a name, MAC or address that it alone has."""
+    if why and as_of is not None:
+        raise click.UsageError("--why tells of now: it excludes --as-of")
     with NIBClient(api) as client:
         found = client.device(device, as_of=as_of)
+        if device.startswith("dev_") and found["device_id"] != device:
+            click.echo(f"{device} was merged into {found['device_id']}", err=True)
+        if why:
+            nib_merge.show_why(client, found, output)
+            return
     if output is not OutputFormat.TABLE:
         render_one(found, fmt=output)
         return

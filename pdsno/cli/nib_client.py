@@ -154,6 +154,25 @@ class NIBClient:
             raise self._stranger()
         return answer
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Return one resource."""
+        return self._get(path, {})
+
+    def post(
+        self, path: str, body: Mapping[str, Any], *, version: int | None = None
+    ) -> dict[str, Any]:
+        """Send an order and return its answer; `version` is that of what was looked at."""
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        with self._translated():
+            response = self._session.post(
+                f"{self.url}/api/v1/{path}",
+                json=dict(body),
+                headers=headers,
+                timeout=(_CONNECT_S, _READ_S),
+                allow_redirects=False,
+            )
+        return self._answer(response)
+
     def health(self) -> dict[str, Any]:
         """Return who answers here, and how it is."""
         answer = self._get("health", {})

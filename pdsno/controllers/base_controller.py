@@ -17,6 +17,7 @@ from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.controllers.loop import Loop
+from pdsno.controllers.overdue_watch import LOOK_S, OverdueWatch
 from pdsno.controllers.parent_link import Parent
 from pdsno.controllers.refused_messages import RefusedMessages
 from pdsno.controllers.seen_journal import SeenJournal
@@ -25,6 +26,7 @@ from pdsno.domain.errors import LocalProtocolError, PDSNOError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import Handler, MessageType, Status, SystemEvent
+from pdsno.domain.persons_report import Tier
 from pdsno.domain.ports import NIB
 from pdsno.identity.directory import NIBVerifier
 from pdsno.identity.pki.vault import AuthorityVault, TlsIdentity
@@ -312,7 +314,11 @@ class BaseController(ABC):
         status = Loop("status", self._publish_status, interval_s=lambda: interval_s)
         if self.mqtt_client is not None:
             self.mqtt_client.on_connect(status.wake)
-        return [status]
+        if self.role not in (Role.REGIONAL, Role.GLOBAL):
+            return [status]
+        tier = Tier(controller_id=self.controller_id, role=self.role, region=self.region)
+        watch = OverdueWatch(self.nib_store, tier, self.context_manager, self._started_at)
+        return [status, Loop("overdue", watch.look, interval_s=lambda: LOOK_S)]
 
     def close(self) -> None:
         """Stop loops, servers and connections; the NIB stays open. Idempotent."""

@@ -229,7 +229,7 @@ class GlobalController(BaseController):
         report = read(message, DiscoveryReport)
         if report.region != sender.region:
             raise RefusedError(Refusal.WRONG_REGION, f"{report.region} is not {sender.region}")
-        intake = ReportIntake(self.controller_id)
+        intake = ReportIntake(self.controller_id, self.role)
 
         def apply(tx: NIBTransaction) -> None:
             applied = intake.apply(tx, message.sender_id, report)

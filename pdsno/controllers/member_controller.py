@@ -189,6 +189,11 @@ class MemberController(BaseController):
             )
         ]
 
+    def wake_reports(self) -> None:
+        """Send now what was queued outside of a cycle."""
+        if self._relay is not None:
+            self._relay.wake()
+
     def _new_relay(self, transports: Sequence[DurableTransport]) -> OutboxRelay:
         """Return a running relay of our outbox to the parent."""
         relay = OutboxRelay(

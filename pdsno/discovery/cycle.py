@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pdsno.discovery.cycle_anomalies import picture, write_anomalies
 from pdsno.discovery.cycle_endpoints import EndpointDelta, record_endpoints
 from pdsno.discovery.cycle_tellers import answered_by_devices, tellers
 from pdsno.discovery.cycle_writes import write_devices
@@ -16,13 +17,17 @@ from pdsno.discovery.ledger import counts
 from pdsno.discovery.observe import Observations
 from pdsno.discovery.oui import vendor_of
 from pdsno.discovery.sweep.interfaces import local_addresses
-from pdsno.domain.anomalies import host_key_events
+from pdsno.domain.anomalies.cycle import Context
+from pdsno.domain.anomalies.entities import Anomaly
+from pdsno.domain.anomalies.host_keys import host_key_events
+from pdsno.domain.constraints import Words
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.diff import Brake, Delta, Scope, diff
 from pdsno.domain.endpoints import Look, endpoint_id, is_stranger
 from pdsno.domain.entities import Device, DeviceStatus, NewEvent
 from pdsno.domain.identifiers import new_device_id
 from pdsno.domain.jsonable import jsonable
+from pdsno.domain.makings import Making, without_accounts
 from pdsno.domain.messages import DiscoveryReport, MessageType
 from pdsno.domain.observations import (
     AddressOutcome,
@@ -31,6 +36,7 @@ from pdsno.domain.observations import (
     ObservedDevice,
     Outcome,
 )
+from pdsno.domain.persons_word import words_of
 from pdsno.domain.policy import LocalPolicy
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.relink import relink
@@ -146,19 +152,24 @@ def record_cycle(  # noqa: PLR0913 - everything that a cycle is told
     space = observations.coverage.namespace
     with nib.transaction() as tx:
         previous = tx.all_devices()
-        observed = resolve(space, observations.sightings, observations.facts, previous)
-        delta = diff(previous, observed, _scope(tx, cycle, observed))
-        devices = write_devices(tx, previous, delta, now)
+        words = words_of(tx)
+        observed = resolve(space, observations.sightings, observations.facts, previous, words)
+        delta = diff(previous, observed, _scope(tx, cycle, observed, words))
+        before = picture(tx, previous)
+        devices, makings = write_devices(tx, previous, delta, now)
         hosts = _write_endpoints(tx, cycle, observed, delta, previous, devices)
         relink(tx, devices, actor=local_controller, now=now)
         _tell_changed_host_keys(tx, cycle, devices)
+        anomalies = write_anomalies(tx, _context(tx, cycle, delta, hosts), before, devices)
         _write_record(tx, cycle)
-        _report(tx, cycle, delta, hosts)
+        _report(tx, cycle, delta, hosts, told=(makings, anomalies))
         tx.append_event(_completed(cycle, delta, hosts))
     return _result(cycle, delta, hosts, devices_seen=len(observed) - len(delta.strangers))
 
 
-def _scope(tx: NIBTransaction, cycle: _Cycle, observed: Sequence[ObservedDevice]) -> Scope:
+def _scope(
+    tx: NIBTransaction, cycle: _Cycle, observed: Sequence[ObservedDevice], words: Words
+) -> Scope:
     local = cycle.local
     return Scope(
         region=cycle.region,
@@ -173,6 +184,7 @@ def _scope(tx: NIBTransaction, cycle: _Cycle, observed: Sequence[ObservedDevice]
         accept_missing=cycle.accept_missing,
         requested_by=cycle.authority.requested_by,
         retire_after=timedelta(days=local.retire_after_days),
+        words=words,
     )
 
 
@@ -268,7 +280,34 @@ def _write_record(tx: NIBTransaction, cycle: _Cycle) -> None:
     tx.put_cycle(record, observations.outcomes, keep_cycles=cycle.local.keep_cycles)
 
 
-def _report(tx: NIBTransaction, cycle: _Cycle, delta: Delta, hosts: EndpointDelta) -> None:
+def _context(tx: NIBTransaction, cycle: _Cycle, delta: Delta, hosts: EndpointDelta) -> Context:
+    words = tx.words()
+    return Context(
+        controller_id=cycle.local_controller,
+        region=cycle.region,
+        now=cycle.now,
+        coverage=cycle.observations.coverage,
+        is_complete=cycle.observations.is_complete,
+        subnets=cycle.subnets,
+        cycles=tx.cycles(limit=cycle.local.keep_cycles),
+        conflicts=hosts.holding,
+        outcomes=cycle.observations.outcomes,
+        held=delta.held,
+        asked=delta.asked,
+        miss_limit=cycle.local.miss_limit,
+        known_parts=frozenset(key for word in words for key in (word.a_id, word.b_id)),
+    )
+
+
+def _report(
+    tx: NIBTransaction,
+    cycle: _Cycle,
+    delta: Delta,
+    hosts: EndpointDelta,
+    *,
+    told: tuple[Sequence[Making], Sequence[Anomaly]],
+) -> None:
+    makings, anomalies = told
     report = DiscoveryReport(
         cycle_id=cycle.cycle_id,
         region=cycle.region,
@@ -282,6 +321,9 @@ def _report(tx: NIBTransaction, cycle: _Cycle, delta: Delta, hosts: EndpointDelt
         retired=delta.retired,
         endpoints=hosts.changed,
         endpoints_seen=hosts.seen,
+        makings=tuple(map(without_accounts, makings)),
+        anomalies=tuple(anomalies),
+        completed=cycle.subnets if cycle.observations.is_complete else (),
     )
     if is_first_of_stream(tx):
         report = as_snapshot(tx, report)

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pdsno.discovery.observe import Observations
-from pdsno.domain.conflicts import Before, Conflict, address_conflicts, begins, mac_conflicts
+from pdsno.domain.conflicts import (
+    Before,
+    Conflict,
+    address_conflicts,
+    begins,
+    lasts,
+    mac_conflicts,
+)
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.endpoint_history import MOST_SIGHTINGS, merge_endpoint
 from pdsno.domain.endpoints import (
@@ -35,13 +42,18 @@ _TWO = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndpointDelta:
-    """What a cycle did to the endpoints: `changed` are whole, `seen` IDs of those as they were."""
+    """What a cycle did to the endpoints: `changed` are whole, `seen` IDs of those as they were.
+
+    `conflicts` tells of those that began with this cycle, `holding` are all that it showed, but a
+    MAC at two ports only once that lasts.
+    """
 
     changed: tuple[Endpoint, ...]
     seen: tuple[str, ...]
     new: int
     forgotten: int
     conflicts: tuple[NewEvent, ...]
+    holding: tuple[Conflict, ...] = ()
 
     @property
     def count(self) -> int:
@@ -70,7 +82,7 @@ def record_endpoints(
     is_asked = _asked(seen_now.lans, observations.coverage)
     merged = [merge_endpoint(known.get(s.endpoint.endpoint_id), s, is_asked) for s in found]
     # Before anything is written: what holds now is compared with what held before.
-    conflicts = _new_conflicts(
+    conflicts, holding = _conflicts(
         tx, look, observations, seen_now.places, _Past(known, previous, local)
     )
     tx.drop_endpoints(sorted(_bare_ids(found) & known.keys()))
@@ -88,6 +100,7 @@ def record_endpoints(
         new=sum(m.is_new for m in merged),
         forgotten=forget(tx, look.now, local.endpoint_days, local.random_mac_days),
         conflicts=conflicts,
+        holding=holding,
     )
 
 
@@ -186,24 +199,26 @@ class _Past:
     local: LocalPolicy
 
 
-def _new_conflicts(
+def _conflicts(
     tx: NIBTransaction,
     look: Look,
     observations: Observations,
     places: Mapping[str, tuple[Attachment, ...]],
     past: _Past,
-) -> tuple[NewEvent, ...]:
-    """Return the events of the conflicts that begin with this cycle."""
+) -> tuple[tuple[NewEvent, ...], tuple[Conflict, ...]]:
+    """Return the events of the conflicts that begin with this cycle, and all that hold in it."""
     space, sightings = look.namespace, observations.sightings
     conflicts = [
         *address_conflicts(space, sightings, observations.facts, look.devices),
         *mac_conflicts(space, sightings, places, look.devices),
     ]
     if not conflicts:
-        return ()
+        return (), ()
     cycles = tx.cycles(limit=past.local.keep_cycles)
     since = min((cycle.started_at for cycle in cycles), default=look.now)
-    return tuple(
+    before = {id(conflict): _before(tx, conflict, past, since) for conflict in conflicts}
+    holding = tuple(c for c in conflicts if lasts(c, before[id(c)]))
+    events = tuple(
         NewEvent(
             event_type=conflict.kind,
             subject=conflict.key,
@@ -213,8 +228,9 @@ def _new_conflicts(
             data=conflict.data,
         )
         for conflict in conflicts
-        if begins(conflict, _before(tx, conflict, past, since))
+        if begins(conflict, before[id(conflict)])
     )
+    return events, holding
 
 
 def _before(

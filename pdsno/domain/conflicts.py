@@ -189,5 +189,12 @@ def begins(conflict: Conflict, before: Before) -> bool:
     return len(before.holders & set(conflict.macs)) < len(conflict.macs)
 
 
+def lasts(conflict: Conflict, before: Before) -> bool:
+    """Tell whether a conflict is more than a telephone that walks between two readings."""
+    if not conflict.places:
+        return True
+    return all(before.times.get(place, 0) for place in conflict.places)
+
+
 def _had_both(groups: Sequence[Sequence[str]], had: frozenset[str]) -> bool:
     return sum(bool(had & set(group)) for group in groups) == len(groups)

@@ -5,15 +5,18 @@ really asked for it; what was not probed is unknown, never absent. If very many 
 once, it is more likely that we are blind: then none is, until an operator agrees.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pdsno.domain.addresses import base_ips
+from pdsno.domain.constraints import NO_WORDS, Words
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.describe import VendorOf, describe
 from pdsno.domain.entities import Device, DeviceStatus, FieldSource, NewEvent
 from pdsno.domain.life_cycle import change_events, event_of, held_event, is_changed
+from pdsno.domain.making_rules import told_of
+from pdsno.domain.makings import Joined, Told
 from pdsno.domain.matching import Match, match
 from pdsno.domain.messages import Absorbed
 from pdsno.domain.observations import ObservedDevice
@@ -29,7 +32,8 @@ class Delta:
     `changed` are new and changed devices (new ones have version 0); `missed` did not answer, and
     still count as there; `seen` answered as they were. `strangers` are observed things that are
     endpoints: no device is made of them. `retired` are IDs of devices to forget. `held` is how
-    many devices only the brake keeps active.
+    many of the `asked` devices only the brake keeps active. `told` is, by device ID, why the
+    findings of each are one device, `joined` which known ones turned out to be part of it.
     """
 
     changed: tuple[Device, ...]
@@ -40,6 +44,9 @@ class Delta:
     strangers: tuple[ObservedDevice, ...] = ()
     retired: tuple[str, ...] = ()
     held: int = 0
+    asked: int = 0
+    told: Mapping[str, Told] = field(default_factory=dict)
+    joined: Mapping[str, tuple[Joined, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +56,7 @@ class Brake:
     Counted are the devices that would become inactive in one cycle.
     """
 
-    percent: int = 50
+    percent: int = 30
     from_count: int = 10
 
     def holds(self, gone: int, asked: int) -> bool:
@@ -68,7 +75,7 @@ class Scope:
 
     `is_stranger` tells which observed things become no devices; those that are known already
     stay. `accept_missing` releases the brake, by the word of `requested_by`. A device is forgotten
-    when it was inactive for longer than `retire_after`; None keeps it.
+    when it was inactive for longer than `retire_after`; None keeps it. `words` are people's.
     """
 
     region: str
@@ -83,6 +90,7 @@ class Scope:
     accept_missing: bool = False
     requested_by: str = ""
     retire_after: timedelta | None = None
+    words: Words = NO_WORDS
 
 
 @dataclass(slots=True)
@@ -98,6 +106,9 @@ class _Work:
     strangers: list[ObservedDevice] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     held: int = 0
+    asked: int = 0
+    told: dict[str, Told] = field(default_factory=dict)
+    joined: dict[str, tuple[Joined, ...]] = field(default_factory=dict)
     answered: int = 0
     """How many devices that were there before are there now."""
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -115,6 +126,13 @@ class _Work:
         )
         self.events.append(told)
 
+    def join(self, into_id: str, device_id: str, because: Sequence[str]) -> None:
+        scope = self.scope
+        part = Joined(
+            at=scope.now, other=device_id, because=tuple(because), by=scope.local_controller
+        )
+        self.joined[into_id] = (*self.joined.get(into_id, ()), part)
+
 
 def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: Scope) -> Delta:
     """Compare; every device of `previous` is of one NIB, `observed` of one cycle."""
@@ -122,7 +140,8 @@ def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: 
     ordered = sorted(previous, key=lambda d: d.device_id)
     profiles = [of_device(device, is_past=True) for device in ordered]
     absent: list[Device] = []
-    for matched in match(ordered, profiles, [of_observed(item) for item in observed]):
+    seen = [of_observed(item) for item in observed]
+    for matched in match(ordered, profiles, seen, scope.words):
         found = [observed[number] for number in matched.new]
         if found:
             _found(matched, found, work)
@@ -138,6 +157,9 @@ def diff(previous: Sequence[Device], observed: Sequence[ObservedDevice], scope: 
         strangers=tuple(work.strangers),
         retired=tuple(work.retired),
         held=work.held,
+        asked=work.asked,
+        told=work.told,
+        joined=work.joined,
     )
 
 
@@ -159,11 +181,15 @@ def _found(matched: Match, found: Sequence[ObservedDevice], work: _Work) -> None
             work.absorbed.append(Absorbed(device_id=device.device_id, into_id=keeper.device_id))
             because = [e.detail for e in matched.evidence]
             work.event("DEVICES_MERGED", device, into=keeper.device_id, because=because)
+            work.join(keeper.device_id, device.device_id, because)
     others = [device for device in matched.known if device is not keeper]
+    seen = merge_observed(found)
+    device_id = keeper.device_id if keeper else scope.mint()
+    work.told[device_id] = told_of(seen, by=scope.local_controller, device_id=device_id)
     device = describe(
-        merge_observed(found),
+        seen,
         adopt(keeper, others) if keeper else None,
-        device_id=keeper.device_id if keeper else scope.mint(),
+        device_id=device_id,
         region=scope.region,
         local_controller=scope.local_controller,
         coverage=scope.coverage,
@@ -189,7 +215,7 @@ def _absent(devices: Sequence[Device], work: _Work) -> None:
         elif any(scope.coverage.covers(device.namespace, ip) for ip in base_ips(device)):
             missed.append(replace(device, missed=device.missed + 1))
     gone = [device for device in missed if device.missed >= scope.miss_limit]
-    asked = work.answered + len(missed)
+    asked = work.asked = work.answered + len(missed)
     is_mass = scope.brake.holds(len(gone), asked)
     if is_mass and not scope.accept_missing:
         work.missed += missed

@@ -19,6 +19,7 @@ class EvidenceKind(StrEnum):
     NAME = "name"
     PROXY = "proxy ARP"
     KEPT_APART = "kept apart"
+    WORD = "a person's word"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)

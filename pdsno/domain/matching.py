@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pdsno.domain.clusters import Edge, cluster, pairs_in_common
+from pdsno.domain.constraints import NO_WORDS, Words
 from pdsno.domain.entities import Device
 from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
 from pdsno.domain.judgement import contradicts, judge
@@ -24,24 +25,75 @@ class Match:
 
 
 def match(
-    known: Sequence[Device], profiles: Sequence[Profile], new: Sequence[Profile]
+    known: Sequence[Device],
+    profiles: Sequence[Profile],
+    new: Sequence[Profile],
+    words: Words = NO_WORDS,
 ) -> list[Match]:
     """Return every known device and every new account in exactly one match.
 
     `profiles` are those of `known`, in its order. Known devices are joined only through a new
     account; accounts of `new` are apart already, and are joined only through a known device.
-    What is exactly as it was is who it was, and takes no part in joining.
+    What is exactly as it was is who it was, and takes no part in joining; so does what a person
+    said is one. What a person told apart is apart.
     """
+    said = _said(known, new, words)
+    if not said:
+        return _match(known, profiles, new, words)
+    others = [n for n in range(len(known)) if n not in said]
+    rest = [n for n in range(len(new)) if n not in said.values()]
+    found = _match(
+        [known[n] for n in others], [profiles[n] for n in others], [new[n] for n in rest], words
+    )
+    return [
+        *(_by_word(known[a], b) for a, b in said.items()),
+        *(replace(item, new=tuple(rest[n] for n in item.new)) for item in found),
+    ]
+
+
+def _said(known: Sequence[Device], new: Sequence[Profile], words: Words) -> dict[int, int]:
+    """Return which new account is which known device by the word of a person who merged two."""
+    if not words.together:
+        return {}
+    numbers = {device.device_id: number for number, device in enumerate(known)}
+    said: dict[int, int] = {}
+    for number, profile in enumerate(new):
+        word = words.survivor(profile)
+        at = numbers.get(word.a_id) if word else None
+        if at is not None and at not in said:
+            said[at] = number
+    return said
+
+
+def _by_word(device: Device, number: int) -> Match:
+    told = Evidence(
+        kind=EvidenceKind.WORD, weight=_UNCHANGED, detail="a person said so", is_anchor=True
+    )
+    return Match(known=(device,), new=(number,), evidence=(told,))
+
+
+def _match(
+    known: Sequence[Device], profiles: Sequence[Profile], new: Sequence[Profile], words: Words
+) -> list[Match]:
     first_new = len(known)
     everyone = [*profiles, *new]
+    ids = [device.device_id for device in known]
+
+    def are_apart(a: int, b: int) -> bool:
+        named = (ids[a] if a < first_new else None, ids[b] if b < first_new else None)
+        return words.keeps_apart(everyone[a], everyone[b], ids=named) is not None
+
     same = _unchanged(profiles, new)
     disputed = _disputed(profiles, new)
     verdicts = _verdicts(everyone, first_new, disputed, {*same, *same.values()})
+    verdicts = {pair: verdict for pair, verdict in verdicts.items() if not are_apart(*pair)}
     verdicts = _one_each(_without_heirs(verdicts, everyone), known, everyone)
     edges = [Edge(a, b, verdict.score) for (a, b), verdict in verdicts.items()]
     edges += [Edge(a, b, _UNCHANGED) for a, b in same.items()]
     clusters = cluster(
-        len(everyone), edges, lambda a, b: contradicts(everyone[a], everyone[b], disputed)
+        len(everyone),
+        edges,
+        lambda a, b: are_apart(a, b) or contradicts(everyone[a], everyone[b], disputed),
     )
     cluster_of = {number: n for n, numbers in enumerate(clusters) for number in numbers}
     evidence: dict[int, set[Evidence]] = defaultdict(set)

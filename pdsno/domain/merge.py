@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pdsno.domain.addresses import loopback_addresses
+from pdsno.domain.constraints import NO_WORDS, Words
 from pdsno.domain.entities import Claim, Device, DeviceStatus, FieldSource, Neighbor, Pin
 from pdsno.domain.matching import Match, match
 from pdsno.domain.ownership import SCALARS, best, is_pinned, overlay, source_of
@@ -87,7 +88,7 @@ def same_devices(device: Device, find: Find) -> tuple[Device, ...]:
     return recognise(device, find).known
 
 
-def recognise(device: Device, find: Find) -> Match:
+def recognise(device: Device, find: Find, words: Words = NO_WORDS) -> Match:
     """Return our devices that are the one a reporter describes, ordered by ID, and why.
 
     By the rules of `judgement`, as of one time: between address spaces only what no clone has
@@ -101,5 +102,5 @@ def recognise(device: Device, find: Find) -> Match:
     unique = {other.device_id: other for other in found}
     known = [unique[key] for key in sorted(unique)]
     profiles = [of_device(other, is_past=False) for other in known]
-    matches = match(known, profiles, [of_device(device, is_past=False)])
+    matches = match(known, profiles, [of_device(device, is_past=False)], words)
     return next(item for item in matches if item.new)

@@ -9,9 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.broker_rights import BrokerRights
 from pdsno.domain.coverage import Coverage
 from pdsno.domain.entities import Device, Endpoint, NewEvent
+from pdsno.domain.makings import Making
 from pdsno.domain.peers import Channel
 from pdsno.domain.policy import Policy, RegionPolicy
 
@@ -213,7 +215,9 @@ class DiscoveryReport:
     `devices` carries new and changed devices whole, with the reporter's IDs; `seen` the IDs of
     those that were seen unchanged, `retired` of those that the reporter forgot. `endpoints` are
     whole as well; the device ID of an attachment is the reporter's. `is_full` marks a snapshot:
-    whatever it does not name, the reporter no longer has.
+    whatever it does not name, the reporter no longer has. `makings` say why devices of the report
+    are one, `anomalies` what the reporter or a tier below it found or closed, `completed` which
+    subnets of its local controller were looked at to the end.
     """
 
     cycle_id: str
@@ -229,6 +233,9 @@ class DiscoveryReport:
     endpoints: tuple[Endpoint, ...] = ()
     endpoints_seen: tuple[str, ...] = ()
     is_full: bool = False
+    makings: tuple[Making, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+    completed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,7 +69,7 @@ class LocalPolicy:
     retire_after_days: int = 90
     endpoint_days: int = 30
     random_mac_days: int = 7
-    brake_percent: int = 50
+    brake_percent: int = 30
     brake_from: int = 10
 
 

@@ -34,6 +34,7 @@ from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.operator_ports import OperatorReads, OperatorWrites
 from pdsno.domain.policy import Policy
+from pdsno.domain.record_ports import RecordReader, RecordTransaction
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class SeenMessage:
     timestamp: datetime
 
 
-class NIBReader(HistoryReader, OperatorReads, Protocol):
+class NIBReader(HistoryReader, OperatorReads, RecordReader, Protocol):
     """Reading a NIB. Every call sees one committed state (inside a transaction: its own writes)."""
 
     def device(self, device_id: str) -> Device | None:
@@ -268,7 +269,7 @@ class NIBReader(HistoryReader, OperatorReads, Protocol):
         """Return how much there is: cheap enough for a scrape every few seconds."""
 
 
-class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, Protocol):
+class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, RecordTransaction, Protocol):
     """One atomic change. Leaving the context commits; an exception rolls everything back."""
 
     def put_device(

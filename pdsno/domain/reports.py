@@ -12,11 +12,14 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TypeVar
 
+from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.identifiers import uuid7
+from pdsno.domain.makings import Making, without_accounts
 from pdsno.domain.messages import DiscoveryReport
 from pdsno.domain.paging import PAGE, every
-from pdsno.domain.ports import NIBTransaction
+from pdsno.domain.ports import NIBReader, NIBTransaction
+from pdsno.domain.record_ports import AnomalyFilter
 
 MOST_DEVICES = 500
 """Devices in one message: with their interfaces some hundred kilobytes, far below the limit."""
@@ -24,6 +27,7 @@ MOST_ROWS = 10_000
 """Interfaces and neighbours in one message: some megabytes."""
 MOST_ENDPOINTS = 2_000
 MOST_IDS = 40_000
+MOST_ANOMALIES = 2_000
 
 _T = TypeVar("_T")
 
@@ -75,10 +79,41 @@ def _as_parts(
     """Return the parts with what is whole; the first endpoints share the last devices' part."""
     ahead: list[tuple[Endpoint, ...]] = [()] * (max(1, len(devices)) - 1)
     pairs = list(zip_longest(devices, [*ahead, *endpoints])) or [(None, None)]
-    empty = replace(report, is_full=False, seen=(), absorbed=(), retired=(), endpoints_seen=())
-    parts = [replace(empty, devices=d or (), endpoints=e or ()) for d, e in pairs]
+    empty = replace(
+        report,
+        is_full=False,
+        seen=(),
+        absorbed=(),
+        retired=(),
+        endpoints_seen=(),
+        makings=(),
+        anomalies=(),
+        completed=(),
+    )
+    parts = [
+        replace(empty, devices=d or (), endpoints=e or (), makings=_makings_of(report, d or ()))
+        for d, e in pairs
+    ]
     parts[0] = replace(parts[0], absorbed=report.absorbed)
-    return parts
+    first, *more = list(_chunks(report.anomalies, MOST_ANOMALIES)) or [()]
+    parts[-1] = replace(
+        parts[-1],
+        anomalies=first,
+        completed=report.completed,
+        makings=(*parts[-1].makings, *_makings_of_others(report)),
+    )
+    return [*parts, *(replace(empty, anomalies=chunk) for chunk in more)]
+
+
+def _makings_of_others(report: DiscoveryReport) -> tuple[Making, ...]:
+    """Return why devices are one that did not change: that itself may be told anew."""
+    ids = {device.device_id for device in report.devices}
+    return tuple(making for making in report.makings if making.device_id not in ids)
+
+
+def _makings_of(report: DiscoveryReport, devices: Sequence[Device]) -> tuple[Making, ...]:
+    ids = {device.device_id for device in devices}
+    return tuple(making for making in report.makings if making.device_id in ids)
 
 
 def _with_the_seen(
@@ -98,7 +133,9 @@ def _with_the_seen(
             endpoints_seen=hosts or (),
             retired=report.retired if is_last else (),
         )
-        last = replace(last, devices=(), endpoints=(), absorbed=())
+        last = replace(
+            last, devices=(), endpoints=(), absorbed=(), makings=(), anomalies=(), completed=()
+        )
 
 
 def _device_chunks(devices: Sequence[Device], most: int) -> Iterator[tuple[Device, ...]]:
@@ -129,6 +166,15 @@ def is_first_of_stream(tx: NIBTransaction) -> bool:
     return tx.next_number(f"reports:{tx.outbox_tail().stream_id}") == 1
 
 
+def open_anomalies(reader: NIBReader, found_by: str | None = None) -> Iterator[Anomaly]:
+    """Yield the anomalies that are not closed, of all finders or of one."""
+    where = AnomalyFilter(is_ended=False, found_by=found_by)
+    after: str | None = None
+    while page := reader.anomalies(where, limit=PAGE, after=after):
+        yield from page
+        after = page[-1].anomaly_id
+
+
 def as_snapshot(tx: NIBTransaction, report: DiscoveryReport) -> DiscoveryReport:
     """Return the report with everything that the NIB has; it travels `in_parts`."""
     return replace(
@@ -140,6 +186,8 @@ def as_snapshot(tx: NIBTransaction, report: DiscoveryReport) -> DiscoveryReport:
         absorbed=(),
         retired=(),
         is_full=True,
+        makings=tuple(without_accounts(making) for making in tx.makings().values()),
+        anomalies=tuple(open_anomalies(tx)),
     )
 
 

@@ -19,6 +19,7 @@ from pdsno.domain.addresses import (
 )
 from pdsno.domain.attribution import Attribution, Group
 from pdsno.domain.clusters import Clusters, Edge, cluster, pairs_in_common
+from pdsno.domain.constraints import NO_WORDS, Words
 from pdsno.domain.entities import Device
 from pdsno.domain.evidence import Evidence, EvidenceKind, Verdict
 from pdsno.domain.identifiers import is_identifying_mac
@@ -29,6 +30,7 @@ from pdsno.domain.profiles import (
     Profile,
     facts_macs,
     of_facts,
+    of_observed,
     shared_addresses,
     shared_macs,
     shared_serials,
@@ -55,19 +57,21 @@ def resolve(
     sightings: Iterable[Sighting],
     facts: Iterable[Facts],
     known: Iterable[Device] = (),
+    words: Words = NO_WORDS,
 ) -> tuple[ObservedDevice, ...]:
     """Return the devices behind one cycle's findings in one namespace, ordered by address.
 
-    Of the devices `known` from before only their VRFs count here: see `addresses.fill_vrfs`.
+    Of the devices `known` from before only their VRFs count here: see `addresses.fill_vrfs`. What
+    `words` say stands above all evidence.
     """
     here = [device for device in known if device.namespace == namespace]
     facts = fill_vrfs(facts, here)
     ordered = sorted(sightings, key=_sighting_key)
     answering = _answering(ordered)
-    tellers = _group_facts(namespace, facts, answering)
+    tellers = _group_facts(namespace, facts, answering, words)
     disputed = [ip for ip, macs in answering.items() if len(macs) > 1]
     groups = Attribution(tellers).attribute(ordered, disputed)
-    devices = [_observed(namespace, group) for group in groups]
+    devices = join_by_word([_observed(namespace, group) for group in groups], words)
     return tuple(sorted(devices, key=lambda d: (d.management_ip or "", d.macs, d.ips)))
 
 
@@ -104,7 +108,10 @@ def _answering(sightings: Iterable[Sighting]) -> dict[str, frozenset[str]]:
 
 
 def _group_facts(
-    namespace: str, facts: Iterable[Facts], answering: Mapping[str, frozenset[str]]
+    namespace: str,
+    facts: Iterable[Facts],
+    answering: Mapping[str, frozenset[str]],
+    words: Words,
 ) -> list[Group]:
     """Return one group for each device that told about itself, in canonical order.
 
@@ -123,8 +130,9 @@ def _group_facts(
         serials=shared_serials(profiles, contradicts),
     )
     verdicts = _verdicts(profiles, several)
+    verdicts = {pair: _heeding(words, pair, profiles, v) for pair, v in verdicts.items()}
     edges = [Edge(a, b, v.score) for (a, b), v in verdicts.items() if v.is_same]
-    clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts))
+    clusters = cluster(len(profiles), edges, lambda a, b: _clash((a, b), profiles, verdicts, words))
     groups = []
     shared_ips = frozenset(ip for space, ip in shared if space == namespace)
     for numbers in clusters:
@@ -149,12 +157,27 @@ def _verdicts(profiles: Sequence[Profile], disputed: Disputed) -> dict[tuple[int
 
 
 def _clash(
-    pair: tuple[int, int], profiles: Sequence[Profile], verdicts: Mapping[tuple[int, int], Verdict]
+    pair: tuple[int, int],
+    profiles: Sequence[Profile],
+    verdicts: Mapping[tuple[int, int], Verdict],
+    words: Words,
 ) -> bool:
     verdict = verdicts.get(pair)
     if verdict is not None:
         return bool(verdict.contradictions)
-    return contradicts(profiles[pair[0]], profiles[pair[1]])
+    one, other = profiles[pair[0]], profiles[pair[1]]
+    return words.keeps_apart(one, other) is not None or contradicts(one, other)
+
+
+def _heeding(
+    words: Words, pair: tuple[int, int], profiles: Sequence[Profile], verdict: Verdict
+) -> Verdict:
+    """Return a verdict that contradicts itself where a person told its two accounts apart."""
+    word = words.keeps_apart(profiles[pair[0]], profiles[pair[1]])
+    if word is None:
+        return verdict
+    said = f"{word.by} told them apart"
+    return replace(verdict, contradictions=(*verdict.contradictions, said))
 
 
 def _tell_why(
@@ -240,6 +263,21 @@ def management_ip(
 def _by_number(address: str) -> tuple[int, int]:
     parsed = ipaddress.ip_address(address)
     return (parsed.version, int(parsed))
+
+
+def join_by_word(devices: Sequence[ObservedDevice], words: Words) -> list[ObservedDevice]:
+    """Return one observed device of those that a person said are one."""
+    if not words.together:
+        return list(devices)
+    joined: dict[str, list[ObservedDevice]] = defaultdict(list)
+    others: list[ObservedDevice] = []
+    for device in devices:
+        word = words.survivor(of_observed(device))
+        if word is None:
+            others.append(device)
+        else:
+            joined[word.a_id].append(device)
+    return [*others, *(merge_observed(joined[key]) for key in sorted(joined))]
 
 
 def merge_observed(devices: Sequence[ObservedDevice]) -> ObservedDevice:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device, Endpoint
+from pdsno.domain.makings import Making, without_accounts
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 
 
@@ -16,6 +18,10 @@ class Applied:
     retired: list[str] = field(default_factory=list)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     endpoints_seen: list[str] = field(default_factory=list)
+    makings: dict[str, Making] = field(default_factory=dict)
+    anomalies: dict[str, Anomaly] = field(default_factory=dict)
+    moves: list[tuple[Device, Device]] = field(default_factory=list)
+    """Devices that were known, before and after."""
 
     @property
     def has_new_links(self) -> bool:
@@ -33,4 +39,6 @@ class Applied:
             endpoints=tuple(self.endpoints[key] for key in sorted(self.endpoints)),
             endpoints_seen=tuple(sorted(set(self.endpoints_seen) - self.endpoints.keys())),
             is_full=False,
+            makings=tuple(without_accounts(self.makings[key]) for key in sorted(self.makings)),
+            anomalies=tuple(self.anomalies[key] for key in sorted(self.anomalies)),
         )

@@ -4,36 +4,45 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from pdsno.domain.constraints import NO_WORDS
 from pdsno.domain.entities import Claim, Device, DeviceStatus
-from pdsno.domain.identifiers import new_device_id
+from pdsno.domain.identifiers import Role, new_device_id
 from pdsno.domain.life_cycle import change_events, event_of, is_changed
 from pdsno.domain.merge import merge_claims, recognise
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 from pdsno.domain.ownership import adopt
+from pdsno.domain.persons_word import words_of
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
+from pdsno.domain.profiles import of_device
 from pdsno.domain.relink import relink
 from pdsno.domain.reports import is_opening
+from pdsno.intake.anomalies import find_anomalies, take_anomalies, take_coverage
 from pdsno.intake.applied import Applied
 from pdsno.intake.endpoints import apply_endpoints
+from pdsno.intake.makings import join_making, take_makings, unite_makings
 
 __all__ = ["Applied", "ReportIntake"]
 
 _PAGE = 1000
+_ALIKE = "the same MACs and addresses"
 
 
 class ReportIntake:
     """Applies reports inside the caller's transaction.
 
-    `actor` is this controller, who signs the events; times are the reports' own, so applying a
-    report late gives the same picture as applying it at once.
+    `actor` is this controller, with its `role`, who signs the events; times are the reports' own,
+    so applying a report late gives the same picture as applying it at once.
     """
 
-    def __init__(self, actor: str) -> None:
+    def __init__(self, actor: str, role: Role = Role.REGIONAL) -> None:
         self._actor = actor
+        self._role = role
+        self._words = NO_WORDS
 
     def apply(self, tx: NIBTransaction, reporter: str, report: DiscoveryReport) -> Applied:
         """Apply one report of one reporter and return what it changed here."""
         applied = Applied()
+        self._words = words_of(tx)
         for merged in report.absorbed:
             self._absorb_claim(tx, reporter, merged, report.finished_at, applied)
         if is_opening(report):
@@ -47,8 +56,12 @@ class ReportIntake:
         elif not is_opening(report):
             self._forget_unnamed(tx, reporter, report, applied)
         apply_endpoints(tx, reporter, report, applied)
+        take_makings(tx, reporter, report, applied)
         if applied.has_new_links:
             relink(tx, tx.all_devices(), actor=self._actor, now=report.finished_at)
+        take_anomalies(tx, self._actor, reporter, report, applied)
+        take_coverage(tx, report)
+        find_anomalies(tx, self._actor, self._role, report, applied)
         return applied
 
     def _claim(
@@ -61,16 +74,27 @@ class ReportIntake:
     ) -> None:
         now = report.finished_at
         own_id = tx.own_id(reporter, theirs.device_id)
-        match = recognise(theirs, lambda where: _find(tx, where))
+        match = recognise(theirs, lambda where: _find(tx, where), self._words)
         alike = [d for d in match.known if not _is_told_apart(tx, reporter, theirs, d, report)]
+        because = [item.detail for item in match.evidence] or [_ALIKE]
+        if own_id is None:
+            own_id = self._said_to_be(tx, theirs)
         if own_id is None:
             own_id = alike[0].device_id if alike else new_device_id()
+            if alike:
+                what = f"{theirs.device_id} of {reporter}"
+                join_making(tx, own_id, what, because, self._actor, now, applied)
         for other in alike:
             if other.device_id != own_id and tx.device(own_id) is not None:
-                because = [item.detail for item in match.evidence]
                 self._merge_own(tx, other, own_id, now, applied, because=because)
         tx.put_claim(Claim(reporter=reporter, device_id=own_id, device=theirs))
         self._rebuild(tx, own_id, now, applied)
+
+    def _said_to_be(self, tx: NIBTransaction, theirs: Device) -> str | None:
+        """Return the device of ours that a person said this one is, though no map knows it."""
+        word = self._words.survivor(of_device(theirs, is_past=False))
+        device = tx.device(word.a_id) if word else None
+        return device.device_id if device else None
 
     def _rebuild(self, tx: NIBTransaction, own_id: str, now: datetime, applied: Applied) -> None:
         before = tx.device(own_id)
@@ -92,6 +116,8 @@ class ReportIntake:
         for event in change_events(before, after, actor=self._actor, now=now):
             tx.append_event(event)
         applied.changed[own_id] = stored
+        if before is not None:
+            applied.moves.append((before, stored))
 
     def _merge_own(
         self,
@@ -103,12 +129,16 @@ class ReportIntake:
         *,
         because: Sequence[str],
     ) -> None:
-        """Two devices of ours turned out to be one."""
+        """Two devices of ours turned out to be one, unless a person told them apart."""
+        if self._words.keeps_ids_apart(absorbed.device_id, into_id):
+            return
         into = tx.device(into_id)
         if absorbed.pins and into is not None:
             kept = adopt(into, [absorbed])
             applied.changed[into_id] = tx.put_device(kept, expected_version=into.version)
+        unite_makings(tx, absorbed.device_id, into_id, because, self._actor, now, applied)
         tx.absorb_device(absorbed.device_id, into_id)
+        self._words = words_of(tx)
         tx.append_event(
             event_of(
                 "DEVICES_MERGED",
@@ -127,6 +157,9 @@ class ReportIntake:
         """Follow a reporter's merge, unless somebody else's claim tells the two apart."""
         gone = tx.own_id(reporter, merged.device_id)
         into = tx.own_id(reporter, merged.into_id)
+        if gone and into and self._words.keeps_ids_apart(gone, into):
+            self._keep_apart(tx, reporter, merged, gone, now, applied)
+            return
         tx.drop_claim(reporter, merged.device_id)
         if gone is None or gone == into:
             return
@@ -137,6 +170,26 @@ class ReportIntake:
         if orphan is not None and into is not None:
             because = [f"{reporter} found them to be one"]
             self._merge_own(tx, orphan, into, now, applied, because=because)
+
+    def _keep_apart(
+        self,
+        tx: NIBTransaction,
+        reporter: str,
+        merged: Absorbed,
+        own_id: str,
+        now: datetime,
+        applied: Applied,
+    ) -> None:
+        """Keep what a reporter merged and a person here told apart: as not there any more."""
+        for claim in tx.claims(device_id=own_id):
+            if (claim.reporter, claim.device.device_id) == (reporter, merged.device_id):
+                tx.put_claim(_withdrawn(claim))
+        device = tx.device(own_id)
+        if device is not None:
+            told = {"reporter": reporter, "into": merged.into_id}
+            event = event_of("MERGE_NOT_FOLLOWED", device, actor=self._actor, now=now, data=told)
+            tx.append_event(event)
+        self._rebuild(tx, own_id, now, applied)
 
     def _retire(
         self, tx: NIBTransaction, reporter: str, their_id: str, now: datetime, applied: Applied

@@ -46,6 +46,7 @@ from pdsno.nib.criteria import (
     interface_cursor,
     interface_place,
 )
+from pdsno.nib.memory_anomalies import MemoryRecordReader
 from pdsno.nib.memory_history import MemoryHistoryReader
 from pdsno.nib.memory_state import State
 
@@ -54,7 +55,7 @@ EVERYTHING = DeviceFilter()
 EVERY_ENDPOINT = EndpointFilter()
 
 
-class MemoryReader(MemoryHistoryReader):
+class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
     """Reads one state. Safe to use from several threads as long as nobody changes that state."""
 
     def __init__(self, state: State) -> None:

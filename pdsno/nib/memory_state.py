@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Self
 
+from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.chain import Checkpoint
+from pdsno.domain.constraints import Word
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
@@ -18,10 +20,12 @@ from pdsno.domain.entities import (
     OutboxRow,
 )
 from pdsno.domain.history import HistoryEntry
+from pdsno.domain.makings import Making
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.operator_ports import REVISED, next_revision
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
+from pdsno.domain.record_ports import Covered
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib.codec_endpoints import SightingKey
 
@@ -62,6 +66,10 @@ class State:
     cycles: dict[str, LedgerEntry] = field(default_factory=dict)
     history: dict[int, HistoryEntry] = field(default_factory=dict)
     retention: dict[str, datetime] = field(default_factory=dict)
+    makings: dict[str, Making] = field(default_factory=dict)
+    words: dict[str, Word] = field(default_factory=dict)
+    anomalies: dict[str, Anomaly] = field(default_factory=dict)
+    covered: dict[tuple[str, str], Covered] = field(default_factory=dict)
 
     @property
     def last_event(self) -> Event | None:

@@ -29,12 +29,13 @@ from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints, memory_history, rules
+from pdsno.nib.memory_anomalies import MemoryRecordWriter
 from pdsno.nib.memory_reader import MemoryReader, latest_first
 from pdsno.nib.memory_state import LedgerEntry, State
 from pdsno.nib.sequences import HighWater
 
 
-class MemoryTransaction(MemoryReader):
+class MemoryTransaction(MemoryReader, MemoryRecordWriter):
     """Reads and changes a state that nobody else sees yet. Not for several threads at once."""
 
     def __init__(self, state: State, high_water: HighWater) -> None:
@@ -79,6 +80,7 @@ class MemoryTransaction(MemoryReader):
         became = {"merged_into": into_id}
         gone = device_changes(state.devices.pop(absorbed_id), None, became=became)
         self._record(gone)
+        state.makings.pop(absorbed_id, None)
         for alias, device_id in state.aliases.items():
             if device_id == absorbed_id:
                 state.aliases[alias] = into_id
@@ -92,6 +94,7 @@ class MemoryTransaction(MemoryReader):
         state = self._state
         rules.check_retire(device_id, is_known=device_id in state.devices)
         self._record(device_changes(state.devices.pop(device_id), None))
+        state.makings.pop(device_id, None)
         state.aliases = {k: v for k, v in state.aliases.items() if v != device_id}
         state.claims = {k: v for k, v in state.claims.items() if v.device_id != device_id}
         self._replug(device_id, None)

@@ -380,3 +380,6 @@ probes = Table(
 )
 
 append_only.guard(events, event_checkpoints)
+
+# The rest of the tables; they need the names above.
+from pdsno.nib import schema_records  # noqa: E402, F401

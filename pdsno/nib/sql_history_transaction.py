@@ -6,13 +6,14 @@ from datetime import datetime
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
 from pdsno.nib.criteria import PAGE
+from pdsno.nib.sql_anomalies import SQLRecordWriter
 from pdsno.nib.sql_batch import DeviceBatch
 from pdsno.nib.sql_history_writes import HistoryLog
 from pdsno.nib.sql_reader import SQLReader
 from pdsno.nib.sql_session import Session
 
 
-class SQLHistoryTransaction(SQLReader):
+class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
     """Devices and changes that wait, and reading of the history. Not for several threads."""
 
     def __init__(self, session: Session) -> None:

@@ -47,6 +47,7 @@ from pdsno.nib.criteria import (
     interface_place,
 )
 from pdsno.nib.schema import claims, controllers, devices, endpoints
+from pdsno.nib.sql_anomalies import SQLRecordReader
 from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_session import Session
@@ -67,7 +68,7 @@ def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class SQLReader(SQLHistoryReader, OperatorReads):
+class SQLReader(SQLHistoryReader, OperatorReads, SQLRecordReader):
     """Reads inside one database transaction, so every call sees the same state."""
 
     def __init__(self, session: Session) -> None:

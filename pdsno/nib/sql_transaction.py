@@ -190,12 +190,12 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         known = {i for i in (absorbed_id, into_id) if self._held(i)[0] is not None}
         rules.check_absorb(absorbed_id, into_id, known)
         move = {"from_id": absorbed_id, "into_id": into_id}
-        self._session.run(sql_writes.repoint(schema.aliases), move)
-        self._session.run(sql_writes.repoint(schema.claims), move)
-        self._session.run(sql_writes.repoint(schema.endpoints), move)
+        for table in (schema.aliases, schema.claims, schema.endpoints):
+            self._session.run(sql_writes.repoint(table), move)
         # Interfaces, MACs and addresses go with it (ON DELETE CASCADE).
         self._log.removed(absorbed_id, became={"merged_into": into_id})
         self._session.run(sql_writes.delete_of(schema.devices), {"key_device_id": absorbed_id})
+        self._drop_making(absorbed_id)
         alias = {"alias_id": absorbed_id, "device_id": into_id}
         self._session.run(sql_writes.insert_into(schema.aliases), alias)
 
@@ -207,6 +207,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.run(sql_writes.delete_of_device(schema.claims), key)
         self._log.removed(device_id)
         self._session.run(sql_writes.delete_of(schema.devices), key)
+        self._drop_making(device_id)
         self._session.run(sql_endpoints.UNPLUG, {"gone_id": device_id})
 
     def replace_links(self, links: Iterable[Link]) -> None:
@@ -384,8 +385,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.run(sql_writes.FORGET_OLD_CYCLES, {"keep": keep_cycles - 1})
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
-        row = codec.seen_row(seen)
-        oldest = codec.utc(forget_before)
+        row, oldest = codec.seen_row(seen), codec.utc(forget_before)
         if self._session.row(sql_records.SEEN, row) is not None:
             return False
         self._session.run(sql_writes.FORGET_SEEN, {"forget_before": oldest})

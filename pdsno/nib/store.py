@@ -40,12 +40,13 @@ from pdsno.nib.backend import Backend
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.place import open_backend
 from pdsno.nib.store_history import HistoryCalls
+from pdsno.nib.store_records import RecordCalls
 
 _EVERYTHING = DeviceFilter()
 _EVERY_ENDPOINT = EndpointFilter()
 
 
-class NIBStore(HistoryCalls):
+class NIBStore(HistoryCalls, RecordCalls):
     """A NIB (`ports.NIB`), opened or created at a path or URL.
 
     A file path or `sqlite:///PATH` is kept in SQLite, `postgresql+psycopg://USER@HOST/DATABASE` in

@@ -26,6 +26,7 @@ from pdsno.domain.errors import OperationError
 from pdsno.node.admin import AdminSocket
 from pdsno.node.admin_calls import admin_calls
 from pdsno.node.admission_wait import join_when_possible
+from pdsno.node.api_actions import api_actions
 from pdsno.node.compose import build_controller
 from pdsno.node.observed import info_of, measures_of
 from pdsno.settings import ApiSettings, NodeSettings, is_loopback
@@ -112,6 +113,7 @@ class Node:
             webhook_sender=sender,
             requests_per_min=api.requests_per_min,
             measures=self._measures,
+            actions=api_actions(self.controller),
         )
         server = RestRunner(app, host=api.listen, port=api.port, tls_context=context)
         server.start()

@@ -49,7 +49,10 @@ def paths(api: Api) -> list[str]:
     """Return all that the API documents, and what is no resource at all."""
     documented = api.get("/openapi.json")["paths"]
     assert len(documented) > 10
-    filled = [path.format(device_id="dev_0001", endpoint_id="ep_0001") for path in documented]
+    filled = [
+        path.format(device_id="dev_0001", endpoint_id="ep_0001", anomaly_id="a")
+        for path in documented
+    ]
     return [*filled, "/openapi.json", "/docs", "/redoc", "/", "/api/v1/nothing", "/api/v1/health/"]
 
 

@@ -31,12 +31,14 @@ from pdsno.nib import NIBStore
 from tests.unit.api.serving import (
     NOW,
     TOKEN,
+    anomaly,
     app_of,
     controller,
     cycle,
     device,
     endpoint,
     event,
+    making,
     outcome,
     put,
     put_token,
@@ -52,9 +54,12 @@ CHECKS = [
 ]
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 PATHS = [
+    "/api/v1/anomalies",
+    "/api/v1/anomalies/{anomaly_id}",
     "/api/v1/controllers",
     "/api/v1/devices",
     "/api/v1/devices/{device_id}",
+    "/api/v1/devices/{device_id}/evidence",
     "/api/v1/devices/{device_id}/history",
     "/api/v1/endpoints",
     "/api/v1/endpoints/{endpoint_id}",
@@ -81,6 +86,10 @@ PATHS = [
 READ = [path for path in PATHS if not path.endswith(("{webhook_id}", "/enable", "/test"))]
 WRITES = [
     ("PATCH", "/api/v1/devices/{device_id}"),
+    ("POST", "/api/v1/anomalies/{anomaly_id}/acknowledge"),
+    ("POST", "/api/v1/anomalies/{anomaly_id}/approve"),
+    ("POST", "/api/v1/devices/{device_id}/merge"),
+    ("POST", "/api/v1/devices/{device_id}/split"),
     ("POST", "/api/v1/webhooks"),
     ("DELETE", "/api/v1/webhooks/{webhook_id}"),
     ("POST", "/api/v1/webhooks/{webhook_id}/enable"),
@@ -130,7 +139,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
 def fill(nib: NIBStore) -> None:
     put(nib, device(1, name="spine1", region="zone-A", interfaces=(Interface(name="eth1"),)))
     put_token(nib, TOKEN_A, name="noc-a", region="zone-A")
-    put_token(nib, TOKEN_OPERATOR, name="alice", role=OperatorRole.OPERATOR)
+    put_token(nib, TOKEN_OPERATOR, name="alice", role=OperatorRole.APPROVER)
     end, nowhere = (LinkEnd(device_id=d, device=None, interface="e") for d in ("dev_0001", None))
     with nib.transaction() as change:
         change.put_webhook(HOOK)
@@ -138,6 +147,8 @@ def fill(nib: NIBStore) -> None:
         change.put_controller(controller("lc", Role.LOCAL, "zone-A"), expected_version=None)
         change.append_event(event("DEVICE_APPEARED", "dev_0001", "zone-A"))
         change.put_cycle(cycle("c1"), [outcome("10.1.0.1", is_answered=True)], keep_cycles=1)
+        change.put_anomalies([anomaly(1)])
+        change.put_makings([making("dev_0001")])
         change.put_endpoints([endpoint(1)])
         change.put_endpoint_sightings([seen(1)])
         change.replace_links(
@@ -233,6 +244,7 @@ def test_plain_questions_are_answered(schema: BaseSchema) -> None:
     """The twin: were everything refused, the tests above would pass too."""
     for path in READ:
         parts = {"device_id": "dev_0001", "endpoint_id": "ep_0001", "webhook_id": HOOK.webhook_id}
+        parts["anomaly_id"] = "anom_0001"
         given_parts = {name: value for name, value in parts.items() if f"{{{name}}}" in path}
         case = operation(schema, path).Case(path_parameters=given_parts)
         answer = case.call(headers={"Authorization": f"Bearer {TOKEN}"})

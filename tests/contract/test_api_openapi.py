@@ -28,23 +28,27 @@ from tests.unit.api.serving import (
     NOW,
     TOKEN,
     Api,
+    anomaly,
     controller,
     cycle,
     device,
     endpoint,
     event,
     info,
+    making,
     outcome,
     put,
     put_token,
     seen,
     served,
     serving_webhooks,
+    word,
 )
 
 PATHS = [
     "devices",
     "devices/{device_id}",
+    "devices/{device_id}/evidence",
     "devices/{device_id}/history",
     "history",
     "interfaces",
@@ -55,6 +59,8 @@ PATHS = [
     "events",
     "probes",
     "probes/cycles",
+    "anomalies",
+    "anomalies/{anomaly_id}",
     "health",
     "policy",
     "tokens",
@@ -67,6 +73,10 @@ OTHERS = ["events/stream", "topology", "health/live", "health/ready"]
 """Tests of their own have these: what they answer is not one JSON document as above."""
 WRITES = {
     ("patch", "/api/v1/devices/{device_id}"),
+    ("post", "/api/v1/anomalies/{anomaly_id}/acknowledge"),
+    ("post", "/api/v1/anomalies/{anomaly_id}/approve"),
+    ("post", "/api/v1/devices/{device_id}/merge"),
+    ("post", "/api/v1/devices/{device_id}/split"),
     ("post", "/api/v1/webhooks"),
     ("delete", "/api/v1/webhooks/{webhook_id}"),
     ("post", "/api/v1/webhooks/{webhook_id}/enable"),
@@ -151,6 +161,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             unknown = endpoint(2, mac=None, vendor=None, attachment=None)
             change.put_endpoints([endpoint(1), unknown])
             change.put_endpoint_sightings([seen(1), seen(1, ip=None, attachment=None)])
+            change.put_anomalies([anomaly(1, region=None, note=None), anomaly(2)])
+            change.put_makings([making("dev_0001")])
+            change.put_word(word("dev_0001", "dev_0002"))
             change.replace_links([
                 Link(
                     link_id="link_1",
@@ -176,7 +189,12 @@ def document(api: Api) -> dict[str, Any]:
 
 
 def filled(path: str) -> str:
-    return path.format(device_id="dev_0001", endpoint_id="ep_0001", webhook_id=HOOK.webhook_id)
+    return path.format(
+        device_id="dev_0001",
+        endpoint_id="ep_0001",
+        webhook_id=HOOK.webhook_id,
+        anomaly_id="anom_0001",
+    )
 
 
 def schema_of(document: dict[str, Any], path: str, status: str = "200") -> dict[str, Any]:

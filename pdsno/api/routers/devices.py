@@ -19,7 +19,7 @@ from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
 from pdsno.api.queries import AsOf, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.view import View, ViewOf
-from pdsno.domain.entities import DeviceStatus, DeviceType
+from pdsno.domain.entities import Device, DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.ordering import DEVICE_ORDERS
 from pdsno.domain.ports import DeviceFilter
@@ -101,14 +101,15 @@ def router(view_of: ViewOf) -> APIRouter:
     ) -> Response:
         """One device. An ID that was merged away shows the device that absorbed it.
 
-        Its `ETag` is what a change names in `If-Match`; a picture of the past has none.
+        `Content-Location` then names that one. Its `ETag` is what a change names in `If-Match`; a
+        picture of the past has none.
         """
         device = view.device(device_id, as_of=query.as_of)
         if device is None:
             raise NotFoundError(f"there is no device {device_id}")
         if query.as_of is not None:
             return json_response(_DETAIL, device_detail(device))
-        headers = {"ETag": device_etag(device)}
+        headers = _headers(device, device_id)
         if is_current(if_none_match, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         answer = json_response(_DETAIL, device_detail(device))
@@ -116,3 +117,11 @@ def router(view_of: ViewOf) -> APIRouter:
         return answer
 
     return routes
+
+
+def _headers(device: Device, asked: str) -> dict[str, str]:
+    """Return the headers of one device; an alias is told what it stands for."""
+    headers = {"ETag": device_etag(device)}
+    if device.device_id != asked:
+        headers["Content-Location"] = f"/api/v1/devices/{device.device_id}"
+    return headers

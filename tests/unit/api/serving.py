@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from pdsno.api import ControllerInfo, WebhookSecrets, WebhookSender, create_app, guard
 from pdsno.api.tokens import digest_of
 from pdsno.communication.rest_runner import RestRunner
+from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity
+from pdsno.domain.constraints import Marks, Verb, Word
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Attachment,
@@ -27,6 +29,7 @@ from pdsno.domain.entities import (
     OperatorRole,
 )
 from pdsno.domain.identifiers import Role
+from pdsno.domain.makings import Account, Joined, Making, Told
 from pdsno.domain.observations import (
     AddressOutcome,
     Authority,
@@ -289,3 +292,36 @@ def cycle(cycle_id: str, **values: Any) -> CycleRecord:  # noqa: ANN401 - any fi
         "interruptions": (Interruption(reason=StopReason.LINK_LOST, where="eth1"),),
     }
     return CycleRecord(cycle_id=cycle_id, **default | values)
+
+
+def anomaly(number: int, **values: Any) -> Anomaly:  # noqa: ANN401 - any field of an anomaly
+    default: dict[str, Any] = {
+        "anomaly_id": f"anom_{number:04}",
+        "kind": Kind.ADDRESS_CONFLICT,
+        "severity": Severity.CRITICAL,
+        "subject": f"10.1.0.{number}",
+        "region": "zone-A",
+        "found_by": "local_cntl_zone-A_1",
+        "key": f"zone-A/10.1.0.{number}",
+        "first_seen": NOW,
+        "opened_at": NOW,
+        "last_seen": NOW,
+        "evidence": {"ip": f"10.1.0.{number}"},
+    }
+    return Anomaly(**default | values)
+
+
+def making(device_id: str) -> Making:
+    account = Account(label="snmp at 10.1.0.1", macs=("00:50:56:aa:bb:01",), ips=("10.1.0.1",))
+    other = Account(label="ssh at 10.1.0.9", ips=("10.1.0.9",), serial="s9", name="other")
+    told = Told(by="lc", device_id=device_id, lines=("+80 same serial",), accounts=(account, other))
+    joined = Joined(at=NOW, other="dev_0009", because=("2 shared MACs",), by="lc")
+    return Making(device_id=device_id, told=(told,), joined=(joined,))
+
+
+def word(a_id: str, b_id: str) -> Word:
+    a = Marks(namespace="", macs=("00:50:56:aa:bb:01",))
+    b = Marks(namespace="", ips=("10.1.0.9",), serials=("s9",))
+    return Word(
+        word_id="word_1", verb=Verb.APART, a_id=a_id, b_id=b_id, a=a, b=b, by="alice", at=NOW
+    )

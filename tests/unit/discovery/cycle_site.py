@@ -90,8 +90,9 @@ class CycleSite:
         return [e for e in self.nib.events(limit=1000) if not kinds or e.event_type in kinds]
 
     def news(self) -> list[str]:
-        """Return the types of all events but the end of each cycle."""
-        return [e.event_type for e in self.events() if not e.event_type.startswith("DISCOVERY_")]
+        """Return the types of all events but those of cycles and of anomalies."""
+        others = ("DISCOVERY_", "ANOMALY_")
+        return [e.event_type for e in self.events() if not e.event_type.startswith(others)]
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pdsno.domain.anomalies import host_key_events
+from pdsno.domain.anomalies.host_keys import host_key_events
 from pdsno.domain.observations import AddressOutcome, Method, Outcome, Probe
 from pdsno.domain.table_ownership import merge_interfaces
 from tests.unit.domain.builders import NOW, Site, facts, interface, mac, sighting
