@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import click
 
-from pdsno.cli import nib_anomalies, nib_care, nib_edit, nib_history, nib_ledger, nib_merge
+from pdsno.cli import (
+    nib_anomalies,
+    nib_care,
+    nib_edit,
+    nib_endpoints,
+    nib_history,
+    nib_ledger,
+    nib_merge,
+)
 from pdsno.cli.api_access import ApiTarget, api_options
 from pdsno.cli.completion import device_names
 from pdsno.cli.moments import as_of_option
@@ -56,6 +64,7 @@ def nib() -> None:
 
 
 for _command in (
+    *nib_endpoints.COMMANDS,
     *nib_care.COMMANDS,
     *nib_history.COMMANDS,
     *nib_edit.COMMANDS,
@@ -123,61 +132,6 @@ def devices(request: ListRequest, **filters: object) -> None:
     show(replace(_DEVICES, why_empty=why_empty), request, filters)
 
 
-def _endpoint_row(endpoint: Row) -> Row:
-    port = endpoint["attachment"] or dict.fromkeys(("device_id", "device", "interface", "vlan"))
-    return {
-        **{name: value for name, value in endpoint.items() if name != "attachment"},
-        "switch": port["device"] or port["device_id"],
-        "switch_id": port["device_id"],
-        "port": port["interface"],
-        "vlan": port["vlan"],
-    }
-
-
-_ENDPOINTS = View(
-    resource="endpoints",
-    columns=("mac", "ips", "vendor", "switch", "port", "vlan", "last_seen", "sources"),
-    flat_row=_endpoint_row,
-    deep=frozenset({"attachment"}),
-)
-
-
-@nib.command(
-    epilog=examples(
-        "pdsno nib endpoints --ip 10.1.20.0/24",
-        "pdsno nib endpoints --vlan 20 --random-mac",
-        "pdsno nib endpoints --seen-since 2026-03-01T00:00:00Z -o json",
-    )
-)
-@text_filters(
-    ("--region", "In this region."),
-    ("--namespace", "In this address space."),
-    ("--local-controller", "Seen by this local controller."),
-    ("--vendor", "Of this vendor of network cards, exactly."),
-    ("--mac", "With this MAC, in any notation."),
-    ("--ip", "With this address, or one in this prefix."),
-    ("--device-id", "Plugged into this switch."),
-    ("--interface", "Plugged into a port of this name."),
-    ("--seen-since", "Seen at this time or later, as 2026-03-01T12:00:00Z."),
-    ("--q", "With this text in vendor, MAC, an address, switch or port."),
-)
-@click.option("--vlan", type=click.IntRange(min=1, max=4094), metavar="N", help="In this VLAN.")
-@click.option(
-    "--random-mac/--fixed-mac",
-    "is_random_mac",
-    default=None,
-    help="Whose MAC is locally administered, as phones make them; or given by a vendor.",
-)
-@list_options
-def endpoints(
-    request: ListRequest, *, vlan: int | None, is_random_mac: bool | None, **filters: str | None
-) -> None:
-    """List endpoints: hosts that are there and told nothing. All conditions must hold."""
-    asked: dict[str, object] = {**filters, "vlan": vlan, "is_random_mac": is_random_mac}
-    show(_ENDPOINTS, request, asked)
-
-
-_SIGHTING_COLUMNS = ("ip", "switch", "port", "vlan", "first_seen", "last_seen", "source")
 _INTERFACE_COLUMNS = (
     "name", "mac", "ips", "vrf", "oper_status", "admin_status", "mtu", "speed_mbps", "description",
 )  # fmt: skip
@@ -227,27 +181,6 @@ def device(
         if rows:
             click.echo()
             render(rows, fmt=output, columns=columns, title=title)
-
-
-@nib.command(
-    epilog=examples("pdsno nib endpoint 0050.56aa.bb01", "pdsno nib endpoint 10.1.20.7 -o json")
-)
-@click.argument("endpoint")
-@output_option
-@api_options
-def endpoint(endpoint: str, api: ApiTarget, output: OutputFormat) -> None:
-    """Show one endpoint with where it was before. ENDPOINT is an ID, or a MAC or address."""
-    with NIBClient(api) as client:
-        found = client.endpoint(endpoint)
-    if output is not OutputFormat.TABLE:
-        render_one(found, fmt=output)
-        return
-    now = _endpoint_row({name: value for name, value in found.items() if name != "sightings"})
-    render_one(short_times(now), fmt=output, title=found["mac"] or found["endpoint_id"])
-    if found["sightings"]:
-        click.echo()
-        rows = [short_times(_endpoint_row(seen)) for seen in found["sightings"]]
-        render(rows, fmt=output, columns=_SIGHTING_COLUMNS, title="Sightings")
 
 
 @nib.command(
