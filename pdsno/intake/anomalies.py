@@ -16,8 +16,8 @@ from pdsno.domain.anomalies.merged import (
     serial_in_two,
 )
 from pdsno.domain.anomalies.writing import write_changes, write_findings
-from pdsno.domain.entities import Device, DeviceStatus
-from pdsno.domain.identifiers import Role, identifying_serial, is_identifying_mac
+from pdsno.domain.entities import Device, DeviceStatus, LinkStatus
+from pdsno.domain.identifiers import Role, is_identifying_mac
 from pdsno.domain.messages import DiscoveryReport
 from pdsno.domain.paging import PAGE, every
 from pdsno.domain.ports import DeviceFilter, EndpointFilter, NIBTransaction
@@ -108,10 +108,11 @@ def _find(tx: NIBTransaction, where: DeviceFilter) -> tuple[Device, ...]:
 
 def _serials(tx: NIBTransaction, actor: str, role: Role, applied: Applied) -> Iterator[Finding]:
     told = {device.serial for device in applied.changed.values() if device.serial}
-    open_keys = _open_keys(tx, actor, Kind.CLONED_SERIAL)
     looked_up = [d for text in sorted(told) for d in _find(tx, DeviceFilter(serial=text))]
-    if open_keys:
-        looked_up += [d for d in tx.all_devices() if identifying_serial(d.serial) in open_keys]
+    for row in open_anomalies(tx, actor):
+        if row.kind is Kind.CLONED_SERIAL:
+            held = (tx.device(holder["device_id"]) for holder in row.evidence["holders"])
+            looked_up += [device for device in held if device is not None]
     unique = {device.device_id: device for device in looked_up}
     for serial, holders in by_serial(unique.values()).items():
         yield from serial_in_two(serial, holders, role)
@@ -142,7 +143,8 @@ def _macs(
 
 
 def _links(tx: NIBTransaction, role: Role) -> Iterable[Finding]:
-    links = tuple(every(lambda after: tx.links(limit=PAGE, after=after)))
+    claimed = LinkStatus.CLAIMED
+    links = tuple(every(lambda after: tx.links(status=claimed, limit=PAGE, after=after)))
     ids = {end.device_id for link in links for end in (link.a, link.b) if end.device_id}
     devices = {key: device for key in ids if (device := tx.device(key)) is not None}
     between = [

@@ -56,11 +56,15 @@ Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 PATHS = [
     "/api/v1/anomalies",
     "/api/v1/anomalies/{anomaly_id}",
+    "/api/v1/anomalies/{anomaly_id}/acknowledge",
+    "/api/v1/anomalies/{anomaly_id}/approve",
     "/api/v1/controllers",
     "/api/v1/devices",
     "/api/v1/devices/{device_id}",
     "/api/v1/devices/{device_id}/evidence",
     "/api/v1/devices/{device_id}/history",
+    "/api/v1/devices/{device_id}/merge",
+    "/api/v1/devices/{device_id}/split",
     "/api/v1/endpoints",
     "/api/v1/endpoints/{endpoint_id}",
     "/api/v1/events",
@@ -83,7 +87,8 @@ PATHS = [
     "/api/v1/webhooks/{webhook_id}/test",
     "/metrics",
 ]
-READ = [path for path in PATHS if not path.endswith(("{webhook_id}", "/enable", "/test"))]
+ORDERS = ("{webhook_id}", "/enable", "/test", "/merge", "/split", "/acknowledge", "/approve")
+READ = [path for path in PATHS if not path.endswith(ORDERS)]
 WRITES = [
     ("PATCH", "/api/v1/devices/{device_id}"),
     ("POST", "/api/v1/anomalies/{anomaly_id}/acknowledge"),
