@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 ARGS ?=
 # Tests wait more than they work: two at a time, whole files each. ARGS="-n 0" is one at a time.
-WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 BIN := .venv/bin
 INSTALL := tools/install.sh
 

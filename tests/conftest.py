@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TESTS = Path(__file__).resolve().parent
 MARKED_FOLDERS = ("lab", "integration", "bench")
@@ -30,15 +32,23 @@ settings.register_profile(
 settings.load_profile("pdsno")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each test the marker of its folder, so that none can be forgotten.
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Of several workers each takes whole files; those that run labs share names and addresses."""
 
-    Of several workers each takes whole files; those that run labs share names and addresses.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        return "lab" if file.startswith(LAB_FILES) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    return WholeFiles(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give each test the marker of its folder, so that none can be forgotten."""
     folder = item.path.relative_to(TESTS).parts[0]
     if folder in MARKED_FOLDERS:
         item.add_marker(getattr(pytest.mark, folder))
-    item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -46,11 +56,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with what takes longest, lest one worker end alone; else the order stays random."""
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
-
-
-def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(TESTS).as_posix()
-    return "lab" if file.startswith(LAB_FILES) else file
 
 
 def _turn(item: pytest.Item) -> int:
