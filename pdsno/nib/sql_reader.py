@@ -6,8 +6,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
@@ -50,7 +48,7 @@ from pdsno.nib.schema import claims, controllers, devices, endpoints
 from pdsno.nib.sql_anomalies import SQLRecordReader
 from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Row, Session
 from pdsno.nib.sql_sorting import sorted_page
 
 EVERYTHING = DeviceFilter()
@@ -136,11 +134,11 @@ class SQLReader(SQLHistoryReader, OperatorReads, SQLRecordReader):
         last = found[-1]
         return Page(items=found, next_after=interface_cursor(last.device_id, last.interface.name))
 
-    def _with_interfaces(self, rows: Sequence[RowMapping]) -> tuple[Device, ...]:
+    def _with_interfaces(self, rows: Sequence[Row]) -> tuple[Device, ...]:
         if len(rows) == 1:
             one = {"device_id": rows[0]["device_id"]}
             return _devices(rows, self._session.rows(sql_devices.INTERFACES_OF, one))
-        told: list[RowMapping] = []
+        told: list[Row] = []
         for ids in chunks(row["device_id"] for row in rows):
             told += self._session.rows(sql_devices.INTERFACES_OF_MANY, {"ids": ids})
         return _devices(rows, told)
@@ -329,7 +327,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SQLRecordReader):
         return tuple(codec.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES))
 
 
-def _devices(rows: Sequence[RowMapping], interfaces: Iterable[RowMapping]) -> tuple[Device, ...]:
+def _devices(rows: Sequence[Row], interfaces: Iterable[Row]) -> tuple[Device, ...]:
     """Return devices with their interfaces; these come in order of name."""
     told: dict[str, list[Interface]] = defaultdict(list)
     for entry in interfaces:

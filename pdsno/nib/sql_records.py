@@ -22,6 +22,7 @@ from pdsno.nib.schema import (
     policies,
     probes,
     seen_messages,
+    sequences,
     streams,
 )
 
@@ -82,6 +83,8 @@ SEEN = select(seen_messages.c.timestamp).where(
 SEEN_MESSAGES = select(seen_messages).order_by(
     seen_messages.c.timestamp, seen_messages.c.sender_id, seen_messages.c.message_id
 )
+LINKS = select(links)
+SEQUENCE = select(sequences.c.value).where(sequences.c.name == bindparam("name"))
 LAST_EVENT = select(events).order_by(events.c.seq.desc()).limit(1)
 PRUNED_LAST = (
     select(events.c.seq, events.c.hash)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Executable, RowMapping
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, PDSNOError
+from pdsno.nib.prepared import Values, prepared
 
 Translate = Callable[[SQLAlchemyError], PDSNOError]
 """Turns a library error into one line that names the NIB, the cause and the remedy."""
@@ -15,7 +16,8 @@ Translate = Callable[[SQLAlchemyError], PDSNOError]
 TABLE = "pdsno_table"
 """Execution option of a change written out as text: the table that it changes."""
 
-Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Params = Values | Sequence[Values]
 
 
 @contextmanager
@@ -39,33 +41,71 @@ class Session:
     def __init__(self, connection: Connection, translate: Translate) -> None:
         self._connection = connection
         self._translate = translate
-        self._failure: PDSNOError | None = None
+        self._driver: Any = None
         self.changed: set[str] = set()
         """The tables in which something was written."""
+        self._failure: PDSNOError | None = None
         self._has_ended = False
 
-    def rows(self, statement: Executable, params: Params | None = None) -> Sequence[RowMapping]:
+    def rows(self, statement: Executable, params: Values | None = None) -> Sequence[Row]:
         """Return all rows of a query."""
+        given = params or {}
         with self._guarded():
-            return self._connection.execute(statement, params).mappings().all()
+            ready = prepared(statement, self._connection.dialect, given)
+            if ready is None:
+                found = self._connection.execute(statement, given).mappings()
+                return [dict(row) for row in found]
+            with self._cursor() as cursor:
+                cursor.execute(ready.text(given), ready.values(given))
+                return ready.rows(cursor)
 
-    def row(self, statement: Executable, params: Params | None = None) -> RowMapping | None:
+    def row(self, statement: Executable, params: Values | None = None) -> Row | None:
         """Return the first row of a query, or None."""
-        with self._guarded():
-            return self._connection.execute(statement, params).mappings().first()
+        return next(iter(self.rows(statement, params)), None)
 
-    def scalar(self, statement: Executable, params: Params | None = None) -> Any:  # noqa: ANN401
+    def scalar(self, statement: Executable, params: Values | None = None) -> Any:  # noqa: ANN401
         """Return the first column of the first row, or None."""
-        with self._guarded():
-            return self._connection.execute(statement, params).scalar()
+        row = self.row(statement, params)
+        return next(iter(row.values())) if row else None
 
     def run(self, statement: Executable, params: Params | None = None) -> int:
         """Run a change, once for each of several `params`; return how many rows it touched."""
         if params is not None and not params:
             return 0
         self.changed.add(_table(statement))
+        many = params if isinstance(params, Sequence) else None
+        first: Values = many[0] if many is not None else cast("Values", params or {})
         with self._guarded():
-            return self._connection.execute(statement, params).rowcount
+            ready = prepared(statement, self._connection.dialect, first)
+            if ready is None:
+                return self._connection.execute(statement, params).rowcount
+            with self._cursor() as cursor:
+                if many is None:
+                    cursor.execute(ready.text(first), ready.values(first))
+                else:
+                    cursor.executemany(ready.text(first), [ready.values(given) for given in many])
+                return int(cursor.rowcount)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """Give a cursor of the driver; what it raises becomes SQLAlchemy's error."""
+        dialect = self._connection.dialect
+        if self._driver is None:
+            if not self._connection.in_transaction():
+                self._connection.begin()
+            self._driver = self._connection.connection.driver_connection
+        cursor = self._driver.cursor()
+        try:
+            yield cursor
+        except dialect.loaded_dbapi.Error as error:
+            is_away = dialect.is_disconnect(error, self._driver, cursor)
+            if is_away:
+                self._connection.invalidate(error)
+            raise DBAPIError.instance(
+                None, None, error, dialect.loaded_dbapi.Error, connection_invalidated=is_away
+            ) from error
+        finally:
+            cursor.close()
 
     def commit(self) -> None:
         """Commit. Raises the earlier failure if there was one: then nothing is committed."""

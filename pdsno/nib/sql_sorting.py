@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, bindparam, tuple_
+from sqlalchemy import Select, Table, bindparam, tuple_
 
 from pdsno.domain.ordering import Keyset, Order
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Row, Session
 
 
 def sorted_page(
@@ -17,13 +17,13 @@ def sorted_page(
     params: Mapping[str, object],
     keyset: Keyset,
     limit: int,
-) -> tuple[list[RowMapping], str | None]:
+) -> tuple[list[Row], str | None]:
     """Return the rows of one page and the place behind them, None if there are no more.
 
     Rows without a value are a stretch of their own: databases disagree on where they belong, and
     no comparison finds them. Each stretch is read by one statement, along its index.
     """
-    rows: list[RowMapping] = []
+    rows: list[Row] = []
     for has_value, start in _stretches(table, keyset):
         statement = _stretch(
             wanted,

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import RowMapping, select
-
 from pdsno.domain.chain import link_event
 from pdsno.domain.entities import (
     Claim,
@@ -42,7 +40,7 @@ from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
 from pdsno.nib.sql_reader import EVERYTHING, chunks
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Row, Session
 
 
 class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
@@ -212,7 +210,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
 
     def replace_links(self, links: Iterable[Link]) -> None:
         wanted = {link.link_id: codec.link_row(link) for link in links}
-        held = {row["link_id"]: dict(row) for row in self._session.rows(select(schema.links))}
+        held = {row["link_id"]: dict(row) for row in self._session.rows(sql_records.LINKS)}
         changed = [row for key, row in wanted.items() if held.get(key) != row]
         gone = [row for key, row in held.items() if wanted.get(key) != row]
         keys = [{"key_link_id": row["link_id"]} for row in gone]
@@ -297,8 +295,8 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.run(sql_writes.insert_into(schema.events), waiting)
 
     def next_number(self, sequence: str) -> int:
-        query = select(schema.sequences.c.value).where(schema.sequences.c.name == sequence)
-        value = self._high_water.next(sequence, int(self._session.scalar(query) or 0))
+        held = self._session.scalar(sql_records.SEQUENCE, {"name": sequence})
+        value = self._high_water.next(sequence, int(held or 0))
         sql_writes.put(self._session, schema.sequences, {"name": sequence, "value": value})
         return value
 
@@ -392,7 +390,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.run(sql_writes.insert_into(schema.seen_messages), row)
         return True
 
-    def _stream(self) -> RowMapping:
+    def _stream(self) -> Row:
         return self._session.rows(sql_records.STREAM)[0]
 
 

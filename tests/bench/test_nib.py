@@ -35,11 +35,14 @@ from tests.postgres import postgres
 from tests.unit.api.serving import TOKEN, served
 
 DEVICES = int(os.environ.get("PDSNO_BENCH_DEVICES", "100000"))
-INGESTED = 2000
+INGESTED = 1000
 ALONE = 10_000
 ASKED = 300
 REPORTER = "local_cntl_zone-A_1"
 STORES = (SQLITE, POSTGRES)
+
+
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(autouse=True)
