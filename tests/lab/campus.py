@@ -84,7 +84,15 @@ class Site:
             store.close()
 
     def events(self) -> list[Event]:
-        """Return what the last cycle wrote, less its own beginning and end."""
+        """Return what the last cycle wrote of devices and links, less its beginning and end."""
+        return [e for e in self._new_events() if not e.event_type.startswith("ANOMALY_")]
+
+    def anomalies(self) -> set[tuple[str, str]]:
+        """Return what the last cycle wrote of anomalies: (event type, kind)."""
+        told = (e for e in self._new_events() if e.event_type.startswith("ANOMALY_"))
+        return {(event.event_type, str(event.data["kind"])) for event in told}
+
+    def _new_events(self) -> list[Event]:
         with self.nib() as nib:
             found = nib.events(after_seq=self._seen, limit=1000)
         return [event for event in found if event.event_type not in _BOOKKEEPING]

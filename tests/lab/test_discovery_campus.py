@@ -220,6 +220,7 @@ def test_one_mac_on_two_segments_is_told_once_and_joins_nobody(site: Site) -> No
         site.run("h-seg2", "ip", "link", "set", "eth1", "address", twin)
         site.cycle(**both)
         assert site.event_types() == ["DEVICE_APPEARED", "MAC_DUPLICATED"]
+        assert ("ANOMALY_OPENED", "cloned_mac") in site.anomalies()
         (told,) = [e for e in site.events() if e.event_type == "MAC_DUPLICATED"]
         assert told.data["segments"] == {"eth1": ["10.50.0.11"], "eth2": ["10.60.0.11"]}
         with site.nib() as nib:
@@ -297,6 +298,7 @@ def test_lldp_off_at_one_end_leaves_a_claimed_link(site: Site) -> None:
         (changed,) = site.events()
         assert changed.event_type == "LINK_CHANGED"
         assert changed.data["status"] == ["confirmed", "claimed"]
+        assert site.anomalies() == {("ANOMALY_OPENED", "link_one_ended")}
         assert site.links()["sw1:eth5", "sw3:eth1"].status is LinkStatus.CLAIMED
     finally:
         shell(site.lab, "sw3", [LLDPD])
