@@ -43,6 +43,7 @@ class Likeness:
 
     strength: tuple[int, int]
     common: tuple[str, ...]
+    is_name_same: bool
     is_hardware: bool
 
     def __str__(self) -> str:
@@ -163,7 +164,12 @@ def likeness(expected: ExpectedDevice, seen: Traits) -> Likeness | None:
     if not common or is_ruled_out:
         return None
     strength = (score, len(macs) + len(addresses))
-    return Likeness(strength=strength, common=tuple(common), is_hardware=is_serial or bool(macs))
+    return Likeness(
+        strength=strength,
+        common=tuple(common),
+        is_name_same=is_named,
+        is_hardware=is_serial or bool(macs),
+    )
 
 
 def _shared_addresses(expected: ExpectedDevice, seen: Traits) -> frozenset[str]:
@@ -252,8 +258,12 @@ def _take_level(found: Matching, level: Sequence[Pair], taken: set[str]) -> None
         per_record[pair.record].append(pair)
         per_expected[pair.expected].append(pair)
     for pair in free:
-        is_alone = len(per_record[pair.record]) == len(per_expected[pair.expected]) == 1
-        if is_alone or pair.likeness.is_hardware:
+        rivals = per_expected[pair.expected]
+        is_nobody_else = all(len(per_record[rival.record]) == 1 for rival in rivals)
+        # Alone, or one device in pieces: each record has another of its addresses, none its name.
+        pieces = {rival.likeness.common for rival in rivals if not rival.likeness.is_name_same}
+        is_clear = is_nobody_else and (len(rivals) == 1 or len(pieces) == len(rivals))
+        if is_clear or pair.likeness.is_hardware:
             # Hardware proves: what is left over repeats the device, or lacks a record.
             if pair.expected not in found.matched and pair.record not in taken:
                 found.matched[pair.expected] = pair

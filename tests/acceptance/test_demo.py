@@ -137,7 +137,7 @@ def test_a_router_that_opens_to_nobody_is_named_and_the_rest_is_complete(
     done = pdsno("demo", str(lab.topology), "--once", "-o", "json")
     assert done.returncode == 1, done.stderr
     found = result(done)
-    assert found["devices_missing"] == ["h-b3"]
+    assert found["devices_missing"] == ["h-b3"], (found, done.stderr[-3000:])
     assert found["devices_duplicated"] == ["leaf2"]
     assert found["devices_extra"] == []
     assert (found["devices_found"], found["devices_expected"]) == (17, 18)

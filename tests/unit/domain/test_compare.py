@@ -133,6 +133,12 @@ def test_equal_chances_are_said_not_guessed() -> None:
     assert found.devices_found == 0
 
 
+def test_records_of_which_each_has_another_of_its_addresses_are_the_device_in_pieces() -> None:
+    wanted = expected("sw1", addresses=frozenset({"10.0.0.1", "10.0.1.1"}))
+    found = compared([wanted], [seen("d1", ips=("10.0.0.1",)), seen("d2", ips=("10.0.1.1",))])
+    assert (found.devices_found, found.repeated) == (1, {"d2": "sw1"})
+
+
 def test_more_evidence_decides_between_two_of_a_name() -> None:
     wanted = expected("sw1", management_ip="10.0.0.2")
     devices = [seen("d1", name="sw1"), seen("d2", name="sw1", ips=("10.0.0.2",))]
