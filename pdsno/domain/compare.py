@@ -305,7 +305,9 @@ class _Comparing:
     def _compare_links(self) -> LinkOutcome:
         if self._links is None:
             return LinkOutcome()
-        return compare_links(self._links, self._picture.links, self._names())
+        repeated = self._matching.repeated.items()
+        ends = {record: self._expected[pair.expected].name for record, pair in repeated}
+        return compare_links(self._links, self._picture.links, ends | self._names())
 
     def _of_links(self, outcome: LinkOutcome) -> Iterator[Finding]:
         devices = {name: self._active[record] for record, name in self._names().items()}
