@@ -26,6 +26,7 @@ from pdsno.communication.rest_protocol import EXTENSION
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.base_controller import BaseController
 from pdsno.domain import messages
+from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.errors import LocalProtocolError, OperationError
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import MessageType
@@ -54,6 +55,7 @@ st.register_type_strategy(
     st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - Hypothesis adds the zone
 )
 st.register_type_strategy(messages.SystemEvent, st.builds(messages.SystemEvent, data=st.just({})))
+st.register_type_strategy(Anomaly, st.builds(Anomaly, evidence=st.just({})))
 
 
 @dataclass
