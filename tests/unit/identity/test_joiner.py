@@ -180,7 +180,7 @@ def test_a_challenge_that_is_not_the_validators_is_not_signed(tamper: Tamper) ->
 
     with pytest.raises((RefusedError, RemoteProtocolError)):
         join(send, key, scene.token(), APPLICANT)
-    # Asked twice more at most, where the validator may have renewed its certificate; never answered.
+    # Asked twice more at most, where the validator may have renewed; never answered.
     assert set(types) == {MessageType.VALIDATION_REQUEST}
     assert len(types) <= 3
 
