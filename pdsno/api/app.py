@@ -82,8 +82,8 @@ def create_app(
     be called besides IP addresses and `localhost`. Handlers read the NIB in worker threads; the
     NIB also holds the tokens, and hears of failed log-ins. With a `webhook_sender`, which the
     caller starts and closes, there are webhooks. `requests_per_min` limits each token, None nobody.
-    `measures` is asked at each scrape of `/metrics`. `actions` are
-    what operators may let the controller do.
+    `measures` is asked at each scrape of `/metrics`. `actions` are what operators may let the
+    controller do.
     """
     app = FastAPI(
         title="PDSNO operator API",
@@ -141,7 +141,7 @@ def _routers(
     return (
         devices.router(view_of),
         device_history.router(history_views(nib)),
-        device_edits.router(nib, history_views(nib, OperatorRole.OPERATOR), controller),
+        device_edits.router(nib, history_views(nib, OperatorRole.OPERATOR), controller, actions),
         device_merges.router(nib, controller, actions),
         anomalies.router(nib, controller, actions),
         interfaces.router(view_of),

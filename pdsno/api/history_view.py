@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from fastapi import Request
 
-from pdsno.api.auth import Operator, check_role, may_see, region_for
+from pdsno.api.auth import Operator, may_see, region_for
+from pdsno.api.view import operators
 from pdsno.domain.entities import Device, OperatorRole
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.history import HistoryEntry, HistoryKind
@@ -61,11 +62,9 @@ HistoryViewOf: TypeAlias = Callable[[Request], Awaitable[HistoryView]]
 
 def history_views(nib: NIB, needed: OperatorRole = OperatorRole.VIEWER) -> HistoryViewOf:
     """Return the dependency that gives a handler the view of whoever asks, with a role at least."""
+    operator = operators(needed)
 
-    # A coroutine so that it costs no thread.
     async def view(request: Request) -> HistoryView:
-        operator: Operator = request.state.operator
-        check_role(operator, needed)
-        return HistoryView(nib, operator)
+        return HistoryView(nib, await operator(request))
 
     return view

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pdsno.domain.identifiers import Role
+from pdsno.domain.persons_report import Tier
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,3 +32,8 @@ class ControllerInfo:
     started_at: datetime
     health: Mapping[str, Any] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
+
+    @property
+    def tier(self) -> Tier:
+        """Whose NIB this is, for what goes to the tier above."""
+        return Tier(controller_id=self.controller_id, role=self.role, region=self.region)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from pdsno.communication.problems import MEDIA_TYPE, Problem, problem_of
-from pdsno.domain.errors import PDSNOError
+from pdsno.domain.errors import PDSNOError, StaleError
 
 log = structlog.get_logger()
 
@@ -60,6 +60,7 @@ def internal_error() -> Problem:
 def add_problem_handlers(app: FastAPI) -> None:
     """Let the application answer our errors and the framework's as problems."""
     app.add_exception_handler(PDSNOError, _ours)
+    app.add_exception_handler(StaleError, _stale)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
 
@@ -70,6 +71,10 @@ async def _ours(request: Request, error: Exception) -> Response:
         path = request.url.path
         log.error("api_request_failed", path=path, status=problem.status, error=str(error))
     return response_of(problem)
+
+
+async def _stale(_request: Request, error: Exception) -> Response:
+    return response_of(Problem(status=412, detail=str(error), reason="CONFLICT"))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ import json
 from dataclasses import fields as fields_of
 from typing import Annotated, Any, ClassVar, TypeAlias
 
-from fastapi import HTTPException, Request
+from fastapi import Header, HTTPException, Path, Request
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -43,6 +43,11 @@ def _ip(text: str) -> str:
     return text
 
 
+Id: TypeAlias = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
+"""Of a device, an endpoint, an anomaly: in a path."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(description="The ETag of the device as it was read, or its version.")
+]
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
 Mac: TypeAlias = Annotated[Text, AfterValidator(_mac)]
 IpOrPrefix: TypeAlias = Annotated[Text, AfterValidator(_ip)]

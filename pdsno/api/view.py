@@ -174,13 +174,23 @@ ViewOf: TypeAlias = Callable[[Request], Awaitable[View]]
 """A dependency of handlers."""
 
 
-def views(nib: NIB, needed: OperatorRole = OperatorRole.VIEWER) -> ViewOf:
-    """Return the dependency that gives a handler the view of whoever asks, with a role at least."""
+def operators(needed: OperatorRole) -> Callable[[Request], Awaitable[Operator]]:
+    """Return the dependency that gives a handler whoever asks, with a role at least."""
 
     # A coroutine so that it costs no thread.
+    async def operator(request: Request) -> Operator:
+        found: Operator = request.state.operator
+        check_role(found, needed)
+        return found
+
+    return operator
+
+
+def views(nib: NIB, needed: OperatorRole = OperatorRole.VIEWER) -> ViewOf:
+    """Return the dependency that gives a handler the view of whoever asks, with a role at least."""
+    operator = operators(needed)
+
     async def view(request: Request) -> View:
-        operator: Operator = request.state.operator
-        check_role(operator, needed)
-        return View(nib, operator)
+        return View(nib, await operator(request))
 
     return view

@@ -6,23 +6,11 @@ from datetime import UTC, datetime
 
 from pdsno.domain.changes import compact, field_changes
 from pdsno.domain.entities import Device
-from pdsno.domain.errors import ConflictError, NotFoundError
-from pdsno.domain.identifiers import Role, uuid7
-from pdsno.domain.jsonable import jsonable
+from pdsno.domain.errors import NotFoundError, StaleError
 from pdsno.domain.life_cycle import event_of
-from pdsno.domain.messages import DiscoveryReport, MessageType
 from pdsno.domain.ownership import Value, edit
+from pdsno.domain.persons_report import Tier, tell_above
 from pdsno.domain.ports import NIB, NIBTransaction
-from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
-
-_UPWARDS = {
-    Role.LOCAL: MessageType.DISCOVERY_REPORT,
-    Role.REGIONAL: MessageType.DISCOVERY_SUMMARY,
-}
-
-
-class StaleError(ConflictError):
-    """The edit named a version that the device has no more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +27,16 @@ class DeviceEdit:
     may_see: Callable[[Device], bool]
 
 
-def edit_device(nib: NIB, wanted: DeviceEdit, *, controller_id: str, role: Role) -> Device:
+def check_version(device: Device, versions: frozenset[int] | None) -> None:
+    """Raise StaleError unless the device has one of these versions; None: any will do."""
+    if versions is not None and device.version not in versions:
+        raise StaleError(
+            f"device {device.device_id} has version {device.version}: it was changed meanwhile; "
+            "read it again and decide again"
+        )
+
+
+def edit_device(nib: NIB, wanted: DeviceEdit, tier: Tier) -> Device:
     """Carry out an edit in one transaction and return the device as it is then.
 
     An edit that changes nothing writes nothing. Raises NotFoundError, StaleError if the device has
@@ -49,19 +46,14 @@ def edit_device(nib: NIB, wanted: DeviceEdit, *, controller_id: str, role: Role)
         before = tx.device(wanted.device_id)
         if before is None or not wanted.may_see(before):
             raise NotFoundError(f"there is no device {wanted.device_id}")
-        if wanted.versions is not None and before.version not in wanted.versions:
-            raise StaleError(
-                f"device {before.device_id} has version {before.version}: it was changed "
-                "meanwhile; read it again and decide again"
-            )
+        check_version(before, wanted.versions)
         now = datetime.now(UTC)
         after = edit(before, wanted.changes, by=wanted.by, at=now)
         if after == before:
             return before
         stored = tx.put_device(after, expected_version=before.version, actor=wanted.by)
         _tell(tx, before, stored, wanted, now)
-        if role in _UPWARDS:
-            _report(tx, stored, _UPWARDS[role], controller_id, now)
+        tell_above(tx, tier, now, devices=[stored])
     return stored
 
 
@@ -79,22 +71,3 @@ def _tell(
     if omitted:
         data["omitted"] = omitted
     tx.append_event(event_of("DEVICE_EDITED", after, actor=wanted.by, now=now, data=data))
-
-
-def _report(
-    tx: NIBTransaction, device: Device, kind: MessageType, controller_id: str, now: datetime
-) -> None:
-    """Queue the device for the tier above; the first report of a stream is a snapshot."""
-    report = DiscoveryReport(
-        cycle_id=f"edit_{uuid7()}",
-        region=device.region,
-        local_controller=controller_id,
-        started_at=now,
-        finished_at=now,
-        coverage=(),
-        devices=(device,),
-    )
-    if is_first_of_stream(tx):
-        report = as_snapshot(tx, report)
-    for part in in_parts(report):
-        tx.enqueue(kind, jsonable(part))

@@ -40,7 +40,7 @@ from pdsno.domain.persons_word import words_of
 from pdsno.domain.policy import LocalPolicy
 from pdsno.domain.ports import NIB, NIBTransaction
 from pdsno.domain.relink import relink
-from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
+from pdsno.domain.reports import queue_report
 from pdsno.domain.resolve import resolve
 
 
@@ -325,10 +325,7 @@ def _report(
         anomalies=tuple(anomalies),
         completed=cycle.subnets if cycle.observations.is_complete else (),
     )
-    if is_first_of_stream(tx):
-        report = as_snapshot(tx, report)
-    for part in in_parts(report):
-        tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part), correlation_id=cycle.cycle_id)
+    queue_report(tx, MessageType.DISCOVERY_REPORT, report, correlation_id=cycle.cycle_id)
 
 
 def _completed(cycle: _Cycle, delta: Delta, hosts: EndpointDelta) -> NewEvent:

@@ -31,6 +31,10 @@ class ConflictError(OperationError):
     """A write named a version that has moved on; read again and decide again."""
 
 
+class StaleError(ConflictError):
+    """Who writes named the version that they read, and the thing has another (HTTP 412)."""
+
+
 class NotFoundError(OperationError):
     """The named thing does not exist."""
 

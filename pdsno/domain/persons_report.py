@@ -7,11 +7,10 @@ from datetime import datetime
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device
 from pdsno.domain.identifiers import Role, uuid7
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.makings import without_accounts
 from pdsno.domain.messages import Absorbed, DiscoveryReport, MessageType
 from pdsno.domain.ports import NIBTransaction
-from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream
+from pdsno.domain.reports import queue_report
 
 _TYPES = {
     Role.LOCAL: MessageType.DISCOVERY_REPORT,
@@ -55,8 +54,5 @@ def tell_above(
         makings=tuple(without_accounts(making) for making in makings if making),
         anomalies=tuple(anomalies),
     )
-    if is_first_of_stream(tx):
-        report = as_snapshot(tx, report)
-    for part in in_parts(report):
-        tx.enqueue(message_type, jsonable(part), correlation_id=report.cycle_id)
+    queue_report(tx, message_type, report, correlation_id=report.cycle_id)
     return True

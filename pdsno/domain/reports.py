@@ -15,8 +15,9 @@ from typing import TypeVar
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.identifiers import uuid7
+from pdsno.domain.jsonable import jsonable
 from pdsno.domain.makings import Making, without_accounts
-from pdsno.domain.messages import DiscoveryReport
+from pdsno.domain.messages import DiscoveryReport, MessageType
 from pdsno.domain.paging import PAGE, every
 from pdsno.domain.ports import NIBReader, NIBTransaction
 from pdsno.domain.record_ports import AnomalyFilter
@@ -164,6 +165,20 @@ def is_first_of_stream(tx: NIBTransaction) -> bool:
     device IDs that we do not use any more.
     """
     return tx.next_number(f"reports:{tx.outbox_tail().stream_id}") == 1
+
+
+def queue_report(
+    tx: NIBTransaction,
+    message_type: MessageType,
+    report: DiscoveryReport,
+    *,
+    correlation_id: str | None,
+) -> None:
+    """Put a report into the outbox, in parts; the first of a stream becomes a snapshot."""
+    if is_first_of_stream(tx):
+        report = as_snapshot(tx, report)
+    for part in in_parts(report):
+        tx.enqueue(message_type, jsonable(part), correlation_id=correlation_id)
 
 
 def open_anomalies(reader: NIBReader, found_by: str | None = None) -> Iterator[Anomaly]:

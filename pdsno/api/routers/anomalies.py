@@ -3,27 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pdsno.api.actions import Actions
 from pdsno.api.answers import Listing, json_response, sparse
-from pdsno.api.auth import Operator, check_role, may_see, region_for
+from pdsno.api.auth import Operator, may_see, region_for
 from pdsno.api.conditional import unless_same
 from pdsno.api.info import ControllerInfo
-from pdsno.api.queries import ListQuery, Text, no_parameters
+from pdsno.api.queries import Id, ListQuery, Text, no_parameters
+from pdsno.api.view import operators
 from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
 from pdsno.domain.anomalies.ledger import ACKNOWLEDGED, Change, acknowledged, event_of
 from pdsno.domain.entities import NewEvent, OperatorRole
 from pdsno.domain.errors import InputError, NotFoundError
 from pdsno.domain.messages import DiscoveryRequest
-from pdsno.domain.persons_report import Tier, tell_above
+from pdsno.domain.persons_report import tell_above
 from pdsno.domain.ports import NIB, NIBReader
 from pdsno.domain.record_ports import AnomalyFilter
-
-AnomalyId: TypeAlias = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,15 +86,6 @@ def anomaly_item(row: Anomaly) -> AnomalyItem:
     return AnomalyItem(**values | {"evidence": dict(row.evidence)})
 
 
-def _operator(needed: OperatorRole) -> Callable[[Request], Operator]:
-    def operator(request: Request) -> Operator:
-        found: Operator = request.state.operator
-        check_role(found, needed)
-        return found
-
-    return operator
-
-
 def _visible(reader: NIBReader, operator: Operator, anomaly_id: str) -> Anomaly:
     row = reader.anomalies_by_id([anomaly_id]).get(anomaly_id)
     if row is None or not may_see(operator, row.region):
@@ -106,7 +96,7 @@ def _visible(reader: NIBReader, operator: Operator, anomaly_id: str) -> Anomaly:
 def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions) -> APIRouter:
     """Return the routes; acknowledging needs the role operator, approving the role approver."""
     routes = APIRouter(prefix="/anomalies", tags=["anomalies"])
-    reads = Depends(_operator(OperatorRole.VIEWER))
+    reads = Depends(operators(OperatorRole.VIEWER))
     alone = [Depends(no_parameters)]
 
     @routes.get("", response_model=_ANSWER)
@@ -128,7 +118,7 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
 
     @routes.get("/{anomaly_id}", response_model=AnomalyItem, dependencies=alone)
     def get_anomaly(
-        request: Request, anomaly_id: AnomalyId, operator: Annotated[Operator, reads]
+        request: Request, anomaly_id: Id, operator: Annotated[Operator, reads]
     ) -> Response:
         """One anomaly."""
         found = anomaly_item(_visible(nib, operator, anomaly_id))
@@ -136,9 +126,9 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
 
     @routes.post("/{anomaly_id}/acknowledge", response_model=AnomalyItem, dependencies=alone)
     def acknowledge_anomaly(
-        anomaly_id: AnomalyId,
+        anomaly_id: Id,
         given: Acknowledgement,
-        operator: Annotated[Operator, Depends(_operator(OperatorRole.OPERATOR))],
+        operator: Annotated[Operator, Depends(operators(OperatorRole.OPERATOR))],
     ) -> Response:
         """Say that somebody knows of it; said again, the later note counts."""
         row = _acknowledge(nib, operator, anomaly_id, given.note, controller())
@@ -147,9 +137,9 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
 
     @routes.post("/{anomaly_id}/approve", response_model=AnomalyItem, dependencies=alone)
     def approve_anomaly(
-        anomaly_id: AnomalyId,
+        anomaly_id: Id,
         given: Acknowledgement,
-        operator: Annotated[Operator, Depends(_operator(OperatorRole.APPROVER))],
+        operator: Annotated[Operator, Depends(operators(OperatorRole.APPROVER))],
     ) -> Response:
         """Believe a mass disappearance: a cycle runs now that makes the missing ones inactive."""
         row = _visible(nib, operator, anomaly_id)
@@ -194,8 +184,7 @@ def _acknowledge(
         told = event_of(Change(row=row, event=ACKNOWLEDGED), actor=operator.name, now=now)
         if told is not None:
             tx.append_event(_as(event_type, told))
-        tier = Tier(controller_id=me.controller_id, role=me.role, region=me.region)
-        tell_above(tx, tier, now, anomalies=[row])
+        tell_above(tx, me.tier, now, anomalies=[row])
     return row
 
 

@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from pdsno.api.actions import Actions
 from pdsno.api.answers import DeviceDetail, device_detail, json_response
 from pdsno.api.etags import device_etag, versions_in
 from pdsno.api.history_view import HistoryView, HistoryViewOf
 from pdsno.api.info import ControllerInfo
-from pdsno.api.problems import response_of
-from pdsno.api.queries import no_parameters
-from pdsno.communication.problems import Problem
-from pdsno.controllers.device_edits import DeviceEdit, StaleError, edit_device
+from pdsno.api.queries import Id, IfMatch, no_parameters
+from pdsno.controllers.device_edits import DeviceEdit, edit_device
 from pdsno.domain.entities import DeviceType
 from pdsno.domain.ownership import Value
 from pdsno.domain.ports import NIB
@@ -77,7 +76,12 @@ class DeviceChanges(BaseModel):
         }
 
 
-def router(nib: NIB, view_of: HistoryViewOf, controller: Callable[[], ControllerInfo]) -> APIRouter:
+def router(
+    nib: NIB,
+    view_of: HistoryViewOf,
+    controller: Callable[[], ControllerInfo],
+    actions: Actions,
+) -> APIRouter:
     """Return the routes that change devices; `view_of` asks for the role."""
     routes = APIRouter(prefix="/devices", tags=["devices"])
 
@@ -85,12 +89,10 @@ def router(nib: NIB, view_of: HistoryViewOf, controller: Callable[[], Controller
         "/{device_id}", response_model=DeviceDetail, dependencies=[Depends(no_parameters)]
     )
     def edit_one_device(
-        device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        device_id: Id,
         changes: DeviceChanges,
         view: Annotated[HistoryView, Depends(view_of)],
-        if_match: Annotated[
-            str | None, Header(description="The ETag of the device as it was read.")
-        ] = None,
+        if_match: IfMatch = None,
     ) -> Response:
         """Set fields of a device; they hold, whatever the device tells, until they are released.
 
@@ -104,11 +106,8 @@ def router(nib: NIB, view_of: HistoryViewOf, controller: Callable[[], Controller
             versions=versions_in(if_match),
             may_see=view.may_see,
         )
-        me = controller()
-        try:
-            device = edit_device(nib, wanted, controller_id=me.controller_id, role=me.role)
-        except StaleError as error:
-            return response_of(Problem(status=412, detail=str(error), reason="CONFLICT"))
+        device = edit_device(nib, wanted, controller().tier)
+        actions.tell_above()
         answer = json_response(_DETAIL, device_detail(device))
         answer.headers["ETag"] = device_etag(device)
         return answer

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from pdsno.api.answers import json_response
 from pdsno.api.history_view import HistoryView, HistoryViewOf
-from pdsno.api.queries import ListQuery, Text
+from pdsno.api.queries import Id, ListQuery, Text
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import HistoryFilter
 
@@ -72,7 +72,7 @@ def router(view_of: HistoryViewOf) -> APIRouter:
 
     @routes.get("/devices/{device_id}/history", response_model=HistoryListing)
     def list_device_history(
-        device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        device_id: Id,
         query: Annotated[DeviceHistoryQuery, Query()],
         view: Annotated[HistoryView, Depends(view_of)],
     ) -> Response:

@@ -3,37 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
-from typing import Annotated, ParamSpec, TypeAlias
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pdsno.api.actions import Actions
 from pdsno.api.answers import DeviceDetail, device_detail, json_response
-from pdsno.api.auth import Operator, check_role, may_see, region_for
+from pdsno.api.auth import Operator, may_see, region_for
 from pdsno.api.conditional import unless_same
 from pdsno.api.etags import versions_in
 from pdsno.api.info import ControllerInfo
-from pdsno.api.problems import response_of
-from pdsno.api.queries import no_parameters
-from pdsno.communication.problems import Problem
-from pdsno.controllers.device_edits import StaleError
+from pdsno.api.queries import Id, IfMatch, no_parameters
+from pdsno.api.view import operators
+from pdsno.controllers.device_edits import check_version
 from pdsno.domain.constraints import Word
 from pdsno.domain.entities import Device, OperatorRole
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.makings import Joined, Making, Told
 from pdsno.domain.parts import Part, parts_of
-from pdsno.domain.persons_report import Tier, tell_above
+from pdsno.domain.persons_report import tell_above
 from pdsno.domain.persons_word import Person, do_merge, find, plan_merge, words_of
 from pdsno.domain.ports import NIB, NIBReader
 from pdsno.domain.relink import relink
 from pdsno.domain.splitting import SplitPlan, do_split, plan_split
-
-DeviceId: TypeAlias = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)]
-IfMatch: TypeAlias = Annotated[
-    str | None, Header(description="The ETag of the device as it was read, or its version.")
-]
 
 
 class MergeOrder(BaseModel):
@@ -112,19 +105,9 @@ class SplitAnswer:
     lifted: tuple[Word, ...]
 
 
-_Given = ParamSpec("_Given")
 _EVIDENCE = TypeAdapter(EvidenceAnswer)
 _MERGE = TypeAdapter(MergeAnswer)
 _SPLIT = TypeAdapter(SplitAnswer)
-
-
-def _operator(needed: OperatorRole) -> Callable[[Request], Operator]:
-    def operator(request: Request) -> Operator:
-        found: Operator = request.state.operator
-        check_role(found, needed)
-        return found
-
-    return operator
 
 
 def _visible(
@@ -136,25 +119,8 @@ def _visible(
     device = find(reader, device_id)
     if not may_see(operator, device.region):
         raise NotFoundError(f"there is no device {device_id}")
-    if versions is not None and device.version not in versions:
-        raise StaleError(
-            f"device {device.device_id} has version {device.version}: it was changed meanwhile; "
-            "look at it again and decide again"
-        )
+    check_version(device, versions)
     return device
-
-
-def _refusing_stale(handler: Callable[_Given, Response]) -> Callable[_Given, Response]:
-    """Answer 412 where the order names a version that the device has no more."""
-
-    @wraps(handler)
-    def answer(*args: _Given.args, **kwargs: _Given.kwargs) -> Response:
-        try:
-            return handler(*args, **kwargs)
-        except StaleError as error:
-            return response_of(Problem(status=412, detail=str(error), reason="CONFLICT"))
-
-    return answer
 
 
 def _seen_whole(operator: Operator, plan: SplitPlan) -> SplitPlan:
@@ -167,29 +133,24 @@ def _seen_whole(operator: Operator, plan: SplitPlan) -> SplitPlan:
 def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions) -> APIRouter:
     """Return the routes; writing needs the role operator."""
     routes = APIRouter(prefix="/devices", tags=["devices"], dependencies=[Depends(no_parameters)])
-    reads = Depends(_operator(OperatorRole.VIEWER))
-    writes = Depends(_operator(OperatorRole.OPERATOR))
+    reads = Depends(operators(OperatorRole.VIEWER))
+    writes = Depends(operators(OperatorRole.OPERATOR))
 
     def person(operator: Operator, note: str) -> Person:
         me = controller().controller_id
         return Person(name=operator.name, controller_id=me, at=datetime.now(UTC), note=note)
 
-    def tier() -> Tier:
-        info = controller()
-        return Tier(controller_id=info.controller_id, role=info.role, region=info.region)
-
     @routes.get("/{device_id}/evidence", response_model=EvidenceAnswer)
     def get_device_evidence(
-        request: Request, device_id: DeviceId, operator: Annotated[Operator, reads]
+        request: Request, device_id: Id, operator: Annotated[Operator, reads]
     ) -> Response:
         """Why this is one device, what it is made of, and what people said of it."""
         device = _visible(nib, operator, device_id)
         return unless_same(request, json_response(_EVIDENCE, _evidence(nib, device)))
 
     @routes.post("/{device_id}/merge", response_model=MergeAnswer)
-    @_refusing_stale
     def merge_devices(
-        device_id: DeviceId,
+        device_id: Id,
         order: MergeOrder,
         operator: Annotated[Operator, writes],
         if_match: IfMatch = None,
@@ -205,7 +166,8 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
                 plan = plan_merge(tx, keeper, _visible(tx, operator, order.with_id), who)
                 plan = do_merge(tx, plan, who)
                 relink(tx, tx.all_devices(), actor=who.controller_id, now=who.at)
-                tell_above(tx, tier(), who.at, devices=plan.devices, absorbed=plan.absorbed)
+                tier = controller().tier
+                tell_above(tx, tier, who.at, devices=plan.devices, absorbed=plan.absorbed)
             actions.tell_above()
         answer = MergeAnswer(
             is_dry_run=order.dry_run,
@@ -216,9 +178,8 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
         return json_response(_MERGE, answer)
 
     @routes.post("/{device_id}/split", response_model=SplitAnswer)
-    @_refusing_stale
     def split_device(
-        device_id: DeviceId,
+        device_id: Id,
         order: SplitOrder,
         operator: Annotated[Operator, writes],
         if_match: IfMatch = None,
@@ -234,7 +195,7 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
             plan = _seen_whole(operator, plan_split(tx, device, who, order.keep))
             devices = do_split(tx, plan, who).devices
             relink(tx, tx.all_devices(), actor=who.controller_id, now=who.at)
-            tell_above(tx, tier(), who.at, devices=devices)
+            tell_above(tx, controller().tier, who.at, devices=devices)
         actions.tell_above()
         return json_response(_SPLIT, _split_answer(plan, devices, is_dry_run=False))
 

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -17,7 +17,7 @@ from pdsno.api.answers import (
 )
 from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
-from pdsno.api.queries import AsOf, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
+from pdsno.api.queries import AsOf, Id, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import Device, DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
@@ -94,7 +94,7 @@ def router(view_of: ViewOf) -> APIRouter:
 
     @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(
-        device_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        device_id: Id,
         query: Annotated[OneQuery, Query()],
         view: Annotated[View, Depends(view_of)],
         if_none_match: Annotated[str | None, Header()] = None,

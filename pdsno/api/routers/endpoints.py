@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from pdsno.api.answers import (
@@ -16,7 +16,7 @@ from pdsno.api.answers import (
     sparse,
 )
 from pdsno.api.conditional import unless_known, unless_same
-from pdsno.api.queries import IpOrPrefix, ListQuery, Mac, Text, no_parameters
+from pdsno.api.queries import Id, IpOrPrefix, ListQuery, Mac, Text, no_parameters
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.ordering import ENDPOINT_ORDERS
@@ -86,7 +86,7 @@ def router(view_of: ViewOf) -> APIRouter:
     )
     def get_endpoint(
         request: Request,
-        endpoint_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]+$", max_length=128)],
+        endpoint_id: Id,
         view: Annotated[View, Depends(view_of)],
     ) -> Response:
         """One endpoint, with its addresses and places of the past, the latest first."""
