@@ -5,6 +5,10 @@ silence), aliases and merge keys (a small file could grow without end), tags, an
 cannot hold.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import yaml
 
 from pdsno.domain.errors import InputError
@@ -21,6 +25,22 @@ class StrictYamlError(InputError):
     def __init__(self, problem: str, line: int | None = None) -> None:
         super().__init__(f"line {line}: {problem}" if line else problem)
         self.line = line
+
+
+@contextmanager
+def yaml_of(path: Path) -> Iterator[None]:
+    """Raise InputError with file and line for what is no YAML, whichever loader reads it.
+
+    Without the reader's own words, which may quote a password.
+    """
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not YAML, or with a tag that is not known") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not YAML") from error
 
 
 class _Loader(yaml.SafeLoader):

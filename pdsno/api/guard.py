@@ -1,6 +1,5 @@
 """What every request must pass before a router sees it, and what every answer carries."""
 
-import ipaddress
 import time
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
@@ -11,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pdsno.api.problems import internal_error, response_of
 from pdsno.communication.problems import Problem
+from pdsno.domain.identifiers import is_address
 from pdsno.domain.measure import Durations
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Guard:
         name = host_name(host)
         if name is None:
             return False
-        return name in self._names or _is_address(name)
+        return name in self._names or is_address(name)
 
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -102,20 +102,12 @@ def host_name(host: str) -> str | None:
         return None
     if name.startswith("[") and name.endswith("]"):
         inner = name[1:-1]
-        return _plain(inner) if ":" in inner and _is_address(inner) else None
+        return _plain(inner) if ":" in inner and is_address(inner) else None
     return _plain(name) if name and ":" not in name else None
 
 
 def _plain(name: str) -> str:
     return name.lower().removesuffix(".")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _query_problem(query: bytes) -> Problem | None:

@@ -9,7 +9,6 @@ down; where two are equally strong, both are left open and said to be ambiguous.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from pdsno.domain.addresses import interface_address
 from pdsno.domain.entities import Device, Endpoint
@@ -17,6 +16,7 @@ from pdsno.domain.expectation import ExpectedDevice
 from pdsno.domain.identifiers import (
     identifying_name,
     identifying_serial,
+    is_address,
     is_identifying_ip,
     is_identifying_mac,
     same_name,
@@ -110,21 +110,13 @@ def identifying_macs(macs: Iterable[str]) -> frozenset[str]:
 def identifying_addresses(addresses: Iterable[str]) -> frozenset[str]:
     """Return the addresses that are of one device, without prefix lengths."""
     found = (text.partition("/")[0] for text in addresses)
-    return frozenset(text for text in found if _is_address(text) and is_identifying_ip(text))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return frozenset(text for text in found if is_address(text) and is_identifying_ip(text))
 
 
 def comparable_name(text: str | None) -> str | None:
     """Return a name in the form to compare; None for one that says nothing, and for addresses."""
     name = identifying_name(text)
-    return None if name is None or _is_address(name) else name
+    return None if name is None or is_address(name) else name
 
 
 def are_same_names(expected: ExpectedDevice, name: str | None) -> bool:

@@ -274,6 +274,15 @@ def same_name(one: str, other: str) -> bool:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, bare."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_identifying_ip(ip: str) -> bool:
     """Tell whether an address may stand for one device inside a namespace.
 

@@ -94,6 +94,10 @@ class EndpointFilter:
     q: str | None = None
 
 
+EVERY_DEVICE = DeviceFilter()
+EVERY_ENDPOINT = EndpointFilter()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceInterface:
     """An interface together with the device that has it."""

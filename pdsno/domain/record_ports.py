@@ -23,6 +23,9 @@ class AnomalyFilter:
     is_ended: bool | None = None
 
 
+EVERY_ANOMALY = AnomalyFilter()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Covered:
     """When a local controller last completed a look at one of its subnets, by its own clock."""

@@ -23,6 +23,7 @@ from pdsno.domain.expectation import (
 )
 from pdsno.domain.identifiers import normalise_mac
 from pdsno.domain.jsonable import jsonable
+from pdsno.strict_yaml import yaml_of
 
 KIND = "pdsno-expectation"
 _FORMAT = 1
@@ -79,17 +80,13 @@ def load_yaml(path: Path) -> object:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - the safe one
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not YAML, or with a tag that is not known") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML") from error
+    with yaml_of(path):
+        return yaml.load(text, Loader=_LOADER)  # noqa: S506 - the safe one
 
 
 def is_expectation(document: object) -> bool:

@@ -17,7 +17,7 @@ from pdsno.domain.expectation import (
     ExpectedLink,
     LinkEnd,
 )
-from pdsno.domain.identifiers import normalise_mac
+from pdsno.domain.identifiers import is_address, normalise_mac
 from pdsno.lab.document import Value, read_document
 from pdsno.lab.topology import DEFAULT_PREFIX, Role
 from pdsno.lab.truth import NOT_A_DEVICE
@@ -102,7 +102,7 @@ class _Node:
         for layer in self._layers:
             for value in layer["exec"].items() if "exec" in layer else ():
                 found = _ADDRESS_COMMAND.fullmatch(" ".join(value.text().split()))
-                if found is not None and _is_address(found["ip"].partition("/")[0]):
+                if found is not None and is_address(found["ip"].partition("/")[0]):
                     yield ExpectedInterface(name=found["interface"], ips=(found["ip"],))
 
 
@@ -232,14 +232,6 @@ def _interface(name: str, fields: Mapping[str, Value]) -> ExpectedInterface:
     except InputError as error:
         raise fields["mac"].error(str(error)) from error
     return ExpectedInterface(name=name, mac=mac, ips=tuple(value.text() for value in ips))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _merged(ports: list[ExpectedInterface]) -> tuple[ExpectedInterface, ...]:

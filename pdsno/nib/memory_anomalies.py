@@ -1,25 +1,25 @@
 """Makings, words, anomalies and coverage in memory; promises are in `record_ports`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
-from pdsno.domain.record_ports import AnomalyFilter, Covered
+from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib import codec, codec_records
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.memory_state import State
 
-EVERY_ANOMALY = AnomalyFilter()
 
-
-class MemoryRecordReader:
+class MemoryRecordReader(ABC):
     """Reads one state."""
 
     @property
+    @abstractmethod
     def _state(self) -> State:
-        raise NotImplementedError
+        """The state that is read: the whole reader's."""
 
     def making(self, device_id: str) -> Making | None:
         state = self._state

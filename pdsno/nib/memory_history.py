@@ -1,5 +1,6 @@
 """The history in memory; what each call promises is in `domain.history_ports`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -14,12 +15,13 @@ from pdsno.nib.past import PastReader
 KIND = "history"
 
 
-class MemoryHistoryReader(PastReader):
+class MemoryHistoryReader(PastReader, ABC):
     """The part of a reader that knows the history."""
 
     @property
+    @abstractmethod
     def _state(self) -> State:
-        raise NotImplementedError
+        """The state that is read: the whole reader's."""
 
     def history(
         self, where: HistoryFilter = EVERYTHING, *, limit: int = PAGE, below: int | None = None

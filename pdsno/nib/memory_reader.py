@@ -29,6 +29,8 @@ from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
+    EVERY_DEVICE,
+    EVERY_ENDPOINT,
     DeviceFilter,
     DeviceInterface,
     EndpointFilter,
@@ -51,8 +53,6 @@ from pdsno.nib.memory_history import MemoryHistoryReader
 from pdsno.nib.memory_state import State
 
 T = TypeVar("T")
-EVERYTHING = DeviceFilter()
-EVERY_ENDPOINT = EndpointFilter()
 
 
 class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
@@ -78,7 +78,7 @@ class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
 
     def devices(
         self,
-        where: DeviceFilter = EVERYTHING,
+        where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,

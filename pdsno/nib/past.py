@@ -10,12 +10,11 @@ from typing import TypeVar
 from pdsno.domain.entities import Device, Link, LinkStatus
 from pdsno.domain.errors import InputError
 from pdsno.domain.history import Change, HistoryEntry, HistoryKind, device_at, link_at
-from pdsno.domain.ports import DeviceFilter, NIBReader, Page
+from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, NIBReader, Page
 from pdsno.nib.codec import utc
 from pdsno.nib.criteria import PAGE, check_limit, criteria
 
 T = TypeVar("T")
-_EVERYTHING = DeviceFilter()
 _AT_ONCE = 200
 _MOST_AT_ONCE = 1000
 
@@ -38,7 +37,7 @@ class PastReader:
     def devices_as_of(
         self: NIBReader,
         at: datetime,
-        where: DeviceFilter = _EVERYTHING,
+        where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,

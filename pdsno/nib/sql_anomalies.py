@@ -11,14 +11,13 @@ from sqlalchemy import BindParameter, Select, bindparam, delete, select
 from pdsno.domain.anomalies.entities import Anomaly, Status
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
-from pdsno.domain.record_ports import AnomalyFilter, Covered
+from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib import codec, codec_records, sql_writes
 from pdsno.nib import schema_records as tables
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.schema import aliases
 from pdsno.nib.sql_session import Session
 
-EVERY_ANOMALY = AnomalyFilter()
 _CHUNK = 500
 
 _ID: BindParameter[Any] = bindparam("device_id")

@@ -1,11 +1,13 @@
-"""The history inside the write transaction: what waits is written before it is read."""
+"""Devices and history inside the write transaction: what waits counts when it is read."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
+from pdsno.domain.entities import Device
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
-from pdsno.nib.criteria import PAGE
+from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, DeviceInterface, NIBCounts, Page
+from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sql_anomalies import SQLRecordWriter
 from pdsno.nib.sql_batch import DeviceBatch
 from pdsno.nib.sql_history_writes import HistoryLog
@@ -20,6 +22,68 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
         super().__init__(session)
         self._log = HistoryLog(session)
         self._batch = DeviceBatch(session, self._log)
+
+    # --- devices: found among those that wait, or after they were written ------------------------
+
+    def device(self, device_id: str) -> Device | None:
+        found = self._batch.device(device_id)
+        if found is not None:
+            return found
+        found = super().device(device_id)
+        if found is None:
+            return None
+        # An alias leads to a device that may wait as well.
+        waiting = self._batch.device(found.device_id)
+        if waiting is None:
+            self._log.seen((found,))
+        return waiting or found
+
+    def devices(
+        self,
+        where: DeviceFilter = EVERY_DEVICE,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Device]:
+        mark = mark_of(where) if after is None else None
+        if mark is not None:
+            stored = super().devices(where, limit=limit)
+            waiting = self._batch.marked(mark, criteria(where))
+            kept = [device for device in stored.items if device.device_id not in self._batch]
+            self._log.seen(kept)
+            if stored.next_after is None and len(kept) + len(waiting) <= limit:
+                return Page(items=tuple(sorted(kept + waiting, key=lambda d: d.device_id)))
+        self._batch.flush()
+        page = super().devices(where, limit=limit, after=after, order=order)
+        self._log.seen(page.items)
+        return page
+
+    def all_devices(self) -> tuple[Device, ...]:
+        self._batch.flush()
+        found = super().all_devices()
+        self._log.seen(found)
+        return found
+
+    def counts(self) -> NIBCounts:
+        self._batch.flush()
+        return super().counts()
+
+    def interfaces(
+        self,
+        *,
+        device_id: str | None = None,
+        region: str | None = None,
+        mac: str | None = None,
+        limit: int = PAGE,
+        after: str | None = None,
+    ) -> Page[DeviceInterface]:
+        self._batch.flush()
+        return super().interfaces(
+            device_id=device_id, region=region, mac=mac, limit=limit, after=after
+        )
+
+    # --- the history -----------------------------------------------------------------------------
 
     def _flush_history(self) -> None:
         self._batch.flush()

@@ -28,6 +28,8 @@ from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
+    EVERY_DEVICE,
+    EVERY_ENDPOINT,
     DeviceFilter,
     DeviceInterface,
     EndpointFilter,
@@ -50,9 +52,6 @@ from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_session import Row, Session
 from pdsno.nib.sql_sorting import sorted_page
-
-EVERYTHING = DeviceFilter()
-EVERY_ENDPOINT = EndpointFilter()
 
 
 def chunks(ids: Iterable[str]) -> Iterable[list[str]]:
@@ -85,7 +84,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SQLRecordReader):
 
     def devices(
         self,
-        where: DeviceFilter = EVERYTHING,
+        where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,

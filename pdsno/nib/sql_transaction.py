@@ -24,7 +24,10 @@ from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
-from pdsno.domain.ports import DeviceFilter, DeviceInterface, NIBCounts, Page, SeenMessage
+from pdsno.domain.ports import (
+    Page,
+    SeenMessage,
+)
 from pdsno.nib import (
     codec,
     codec_endpoints,
@@ -36,10 +39,10 @@ from pdsno.nib import (
     sql_records,
     sql_writes,
 )
-from pdsno.nib.criteria import PAGE, criteria, mark_of
+from pdsno.nib.criteria import PAGE
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
-from pdsno.nib.sql_reader import EVERYTHING, chunks
+from pdsno.nib.sql_reader import chunks
 from pdsno.nib.sql_session import Row, Session
 
 
@@ -61,64 +64,6 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.commit()
 
     # --- reading: what waits is written first ------------------------------------------------
-
-    def device(self, device_id: str) -> Device | None:
-        found = self._batch.device(device_id)
-        if found is not None:
-            return found
-        found = super().device(device_id)
-        if found is None:
-            return None
-        # An alias leads to a device that may wait as well.
-        waiting = self._batch.device(found.device_id)
-        if waiting is None:
-            self._log.seen((found,))
-        return waiting or found
-
-    def devices(
-        self,
-        where: DeviceFilter = EVERYTHING,
-        *,
-        limit: int = PAGE,
-        after: str | None = None,
-        order: str | None = None,
-    ) -> Page[Device]:
-        mark = mark_of(where) if after is None else None
-        if mark is not None:
-            stored = super().devices(where, limit=limit)
-            waiting = self._batch.marked(mark, criteria(where))
-            kept = [device for device in stored.items if device.device_id not in self._batch]
-            self._log.seen(kept)
-            if stored.next_after is None and len(kept) + len(waiting) <= limit:
-                return Page(items=tuple(sorted(kept + waiting, key=lambda d: d.device_id)))
-        self._batch.flush()
-        page = super().devices(where, limit=limit, after=after, order=order)
-        self._log.seen(page.items)
-        return page
-
-    def all_devices(self) -> tuple[Device, ...]:
-        self._batch.flush()
-        found = super().all_devices()
-        self._log.seen(found)
-        return found
-
-    def counts(self) -> NIBCounts:
-        self._batch.flush()
-        return super().counts()
-
-    def interfaces(
-        self,
-        *,
-        device_id: str | None = None,
-        region: str | None = None,
-        mac: str | None = None,
-        limit: int = PAGE,
-        after: str | None = None,
-    ) -> Page[DeviceInterface]:
-        self._batch.flush()
-        return super().interfaces(
-            device_id=device_id, region=region, mac=mac, limit=limit, after=after
-        )
 
     def links(
         self,

@@ -26,6 +26,8 @@ from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
+    EVERY_DEVICE,
+    EVERY_ENDPOINT,
     DeviceFilter,
     DeviceInterface,
     EndpointFilter,
@@ -41,9 +43,6 @@ from pdsno.nib.criteria import PAGE
 from pdsno.nib.place import open_backend
 from pdsno.nib.store_history import HistoryCalls
 from pdsno.nib.store_records import RecordCalls
-
-_EVERYTHING = DeviceFilter()
-_EVERY_ENDPOINT = EndpointFilter()
 
 
 class NIBStore(HistoryCalls, RecordCalls):
@@ -108,7 +107,7 @@ class NIBStore(HistoryCalls, RecordCalls):
 
     def devices(
         self,
-        where: DeviceFilter = _EVERYTHING,
+        where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
@@ -137,7 +136,7 @@ class NIBStore(HistoryCalls, RecordCalls):
 
     def endpoints(
         self,
-        where: EndpointFilter = _EVERY_ENDPOINT,
+        where: EndpointFilter = EVERY_ENDPOINT,
         *,
         limit: int = PAGE,
         after: str | None = None,

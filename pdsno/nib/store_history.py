@@ -1,5 +1,6 @@
 """The calls of `NIBStore` that read the history, each of the newest committed state."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -7,18 +8,16 @@ from datetime import datetime
 from pdsno.domain.entities import Device, Link, LinkStatus
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
-from pdsno.domain.ports import DeviceFilter, NIBReader, Page
+from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, NIBReader, Page
 from pdsno.nib.criteria import PAGE
 
-_EVERY_DEVICE = DeviceFilter()
 
-
-class HistoryCalls:
+class HistoryCalls(ABC):
     """What each promises is written in `domain.history_ports`."""
 
+    @abstractmethod
     def reading(self) -> AbstractContextManager[NIBReader]:
         """Read several things of one state: the store's own."""
-        raise NotImplementedError
 
     def history(
         self, where: HistoryFilter = EVERYTHING, *, limit: int = PAGE, below: int | None = None
@@ -51,7 +50,7 @@ class HistoryCalls:
     def devices_as_of(
         self,
         at: datetime,
-        where: DeviceFilter = _EVERY_DEVICE,
+        where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,

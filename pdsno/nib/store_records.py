@@ -1,5 +1,6 @@
 """The calls of a NIB about makings, words, anomalies: each reads the newest committed state."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
@@ -7,18 +8,16 @@ from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
 from pdsno.domain.ports import NIBReader
-from pdsno.domain.record_ports import AnomalyFilter, Covered
+from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib.criteria import PAGE
 
-_EVERY_ANOMALY = AnomalyFilter()
 
-
-class RecordCalls:
+class RecordCalls(ABC):
     """A part of `NIBStore`."""
 
+    @abstractmethod
     def reading(self) -> AbstractContextManager[NIBReader]:
         """Read several things of one and the same committed state."""
-        raise NotImplementedError
 
     def making(self, device_id: str) -> Making | None:
         with self.reading() as reader:
@@ -37,7 +36,7 @@ class RecordCalls:
             return reader.aliases(device_id)
 
     def anomalies(
-        self, where: AnomalyFilter = _EVERY_ANOMALY, *, limit: int = PAGE, after: str | None = None
+        self, where: AnomalyFilter = EVERY_ANOMALY, *, limit: int = PAGE, after: str | None = None
     ) -> tuple[Anomaly, ...]:
         with self.reading() as reader:
             return reader.anomalies(where, limit=limit, after=after)

@@ -16,6 +16,7 @@ import yaml
 
 from pdsno.domain.errors import InputError
 from pdsno.southbound.ansible_vault import HEADER, Unseal
+from pdsno.strict_yaml import yaml_of
 
 MAX_HOSTS = 50_000
 _MAX_BYTES = 16 << 20
@@ -109,19 +110,13 @@ class _Reader:
     def _yaml(self, path: Path, text: str) -> Mapping[str, Any]:
         loader = _Loader(text)
         loader.unseal = self._unseal
-        try:
-            document = loader.get_single_data()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f", line {mark.line + 1}" if mark else ""
-            # The reader's own words may quote a password.
-            raise InputError(f"{path}{line}: not YAML, or with a tag that is not known") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not YAML") from error
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        finally:
-            loader.dispose()
+        with yaml_of(path):
+            try:
+                document = loader.get_single_data()
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+            finally:
+                loader.dispose()
         return _mapping(document, path)
 
     def _read_file(self, path: Path) -> None:
