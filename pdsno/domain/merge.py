@@ -83,11 +83,6 @@ Find = Callable[[DeviceFilter], Iterable[Device]]
 """Looks devices up in the NIB."""
 
 
-def same_devices(device: Device, find: Find) -> tuple[Device, ...]:
-    """Return our devices that are the one a reporter describes, ordered by ID."""
-    return recognise(device, find).known
-
-
 def recognise(device: Device, find: Find, words: Words = NO_WORDS) -> Match:
     """Return our devices that are the one a reporter describes, ordered by ID, and why.
 
