@@ -85,11 +85,12 @@ def find_anomalies(
     """Look for what no single reporter can know, where this report changed anything."""
     if not applied.has_new_links and not applied.endpoints:
         return
+    held = tuple(open_anomalies(tx, actor))
     findings = (
         *moved(applied.moves, role),
-        *_serials(tx, actor, role, applied),
-        *_addresses(tx, actor, role, applied),
-        *(_macs(tx, actor, report, applied) if role is Role.GLOBAL else ()),
+        *_serials(tx, held, role, applied),
+        *_addresses(tx, held, role, applied),
+        *(_macs(tx, held, report, applied) if role is Role.GLOBAL else ()),
         *_links(tx, role),
     )
     rows = write_findings(
@@ -98,29 +99,33 @@ def find_anomalies(
     applied.anomalies.update((row.anomaly_id, row) for row in rows)
 
 
-def _open_keys(tx: NIBTransaction, actor: str, kind: Kind) -> set[str]:
-    return {row.key for row in open_anomalies(tx, actor) if row.kind is kind}
+def _keys(held: Iterable[Anomaly], kind: Kind) -> set[str]:
+    return {row.key for row in held if row.kind is kind}
 
 
 def _find(tx: NIBTransaction, where: DeviceFilter) -> tuple[Device, ...]:
     return tx.devices(where, limit=_PAGE).items
 
 
-def _serials(tx: NIBTransaction, actor: str, role: Role, applied: Applied) -> Iterator[Finding]:
+def _serials(
+    tx: NIBTransaction, held: Iterable[Anomaly], role: Role, applied: Applied
+) -> Iterator[Finding]:
     told = {device.serial for device in applied.changed.values() if device.serial}
     looked_up = [d for text in sorted(told) for d in _find(tx, DeviceFilter(serial=text))]
-    for row in open_anomalies(tx, actor):
+    for row in held:
         if row.kind is Kind.CLONED_SERIAL:
-            held = (tx.device(holder["device_id"]) for holder in row.evidence["holders"])
-            looked_up += [device for device in held if device is not None]
+            holders = (tx.device(holder["device_id"]) for holder in row.evidence["holders"])
+            looked_up += [device for device in holders if device is not None]
     unique = {device.device_id: device for device in looked_up}
-    for serial, holders in by_serial(unique.values()).items():
-        yield from serial_in_two(serial, holders, role)
+    for serial, alike in by_serial(unique.values()).items():
+        yield from serial_in_two(serial, alike, role)
 
 
-def _addresses(tx: NIBTransaction, actor: str, role: Role, applied: Applied) -> Iterator[Finding]:
+def _addresses(
+    tx: NIBTransaction, held: Iterable[Anomaly], role: Role, applied: Applied
+) -> Iterator[Finding]:
     places = {(d.namespace, d.management_ip) for d in applied.changed.values() if d.management_ip}
-    for key in _open_keys(tx, actor, Kind.ADDRESS_CONFLICT):
+    for key in _keys(held, Kind.ADDRESS_CONFLICT):
         space, _, ip = key.rpartition("/")
         places.add((space, ip))
     for space, ip in sorted(places):
@@ -130,9 +135,9 @@ def _addresses(tx: NIBTransaction, actor: str, role: Role, applied: Applied) -> 
 
 
 def _macs(
-    tx: NIBTransaction, actor: str, report: DiscoveryReport, applied: Applied
+    tx: NIBTransaction, held: Iterable[Anomaly], report: DiscoveryReport, applied: Applied
 ) -> Iterator[Finding]:
-    macs = _open_keys(tx, actor, Kind.MAC_IN_TWO_REGIONS)
+    macs = _keys(held, Kind.MAC_IN_TWO_REGIONS)
     macs |= {mac for device in applied.changed.values() for mac in device.macs}
     macs |= {e.mac for e in applied.endpoints.values() if e.mac and not e.is_random_mac}
     since = report.finished_at - _FRESH

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Protocol, TypeGuard
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,32 +20,11 @@ from pdsno.domain.policy import check_subnet
 from pdsno.node.admin import AdminCall, caller
 from pdsno.node.api_token_calls import api_token_calls
 from pdsno.node.controller_calls import known_controllers
+from pdsno.node.prober import may_probe
 from pdsno.policy.document import policy_from
 
 _MOST_SUBNETS = 256
 _MOST_CHARACTERS = 200
-
-
-class _Prober(Protocol):
-    """A controller that can be told to probe, and not to: one of the three tiers."""
-
-    @property
-    def probing(self) -> Mapping[str, object]:
-        """Whether probes may be sent, and by whose word not."""
-
-    def request_discovery(self, request: DiscoveryRequest) -> tuple[str, ...] | None:
-        """Have a cycle run soon; returns who was asked, None for itself."""
-
-    def pause(self, *, by: str, reason: str = "", region: str | None = None) -> tuple[str, ...]:
-        """Send no more probes; returns which regions."""
-
-    def resume(self, *, by: str, region: str | None = None) -> tuple[str, ...]:
-        """Lift the pause; returns of which regions."""
-
-
-def _may_probe(controller: object) -> TypeGuard[_Prober]:
-    # By role: a global controller must not load what a local one probes with.
-    return isinstance(controller, BaseController) and controller.role is not Role.BROKER
 
 
 def admin_calls(
@@ -75,7 +54,7 @@ def admin_calls(
     if isinstance(controller, GlobalController):
         calls["POST /policy"] = lambda body: controller.apply_policy(policy_from(body), by=by())
     prober: object = controller
-    if _may_probe(prober):
+    if may_probe(prober):
         calls["POST /discover"] = lambda body: {
             "asked": prober.request_discovery(replace(_discovery(body), requested_by=by()))
         }
@@ -110,7 +89,7 @@ def _region(body: Mapping[str, Any]) -> str | None:
 
 def _status(controller: BaseController) -> Mapping[str, object]:
     prober: object = controller
-    probing: Mapping[str, object] = prober.probing if _may_probe(prober) else {}
+    probing: Mapping[str, object] = prober.probing if may_probe(prober) else {}
     certificate = controller.options.tls
     return {
         "controller_id": controller.controller_id,
