@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from pdsno.domain.errors import OperationError
 
 NETNS_DIR = Path("/run/netns")
-_ALIAS = "pdsno-lab"  # marks the bridges that we made: only these are removed
+# Marks the bridges that we made: only these are removed. A MAC is given in the same request that
+# makes the bridge, as an alias is not; whoever is killed between two commands leaves no doubt.
+_OUR_MAC_PREFIX = "02:70:64:73:6e:"
 _TIMEOUT_S = 120.0
 
 
@@ -78,38 +81,39 @@ def foreign_route(subnet: IPv4Network, bridge: str) -> str | None:
 def ensure_bridge(name: str, gateway: IPv4Address, prefix_length: int, mtu: int) -> None:
     """Make the management bridge with the machine's own address; one that exists is used.
 
-    Raises OperationError if the existing one carries another subnet.
+    What an interrupted run left half-made is finished. Raises OperationError if the existing
+    bridge carries another subnet.
     """
     wanted = f"{gateway}/{prefix_length}"
     if not has_interface(name):
-        batch(
-            [
-                f"link add name {name} mtu {mtu} type bridge forward_delay 0 mcast_snooping 0",
-                f"link set dev {name} alias {_ALIAS}",
-                f"addr add {wanted} dev {name}",
-                f"link set dev {name} up",
-            ]
-        )
-        return
-    listed = ip_json("-4", "addr", "show", "dev", name)
+        address = f"{_OUR_MAC_PREFIX}{crc32(name.encode()) % 256:02x}"
+        kind = "type bridge forward_delay 0 mcast_snooping 0"
+        run(["ip", "link", "add", "name", name, "address", address, "mtu", f"{mtu}", *kind.split()])
     found = [
         f"{address['local']}/{address['prefixlen']}"
-        for interface in listed
+        for interface in ip_json("-4", "addr", "show", "dev", name)
         for address in interface.get("addr_info", [])
     ]
-    if wanted not in found:
+    if wanted in found:
+        return
+    if found or not _is_ours(name):
         raise OperationError(
             f"bridge {name} exists with address {', '.join(found) or 'none'}, and this lab "
             f"wants {wanted}: name another network in 'mgmt.network', or the same subnet"
         )
+    batch([f"link set dev {name} up", f"addr add {wanted} dev {name}"])
+
+
+def _is_ours(bridge: str) -> bool:
+    """Tell whether we made a bridge."""
+    address = Path("/sys/class/net", bridge, "address").read_text()
+    return address.startswith(_OUR_MAC_PREFIX)
 
 
 def remove_bridge_if_unused(name: str) -> None:
     """Remove the management bridge if we made it and no lab uses it any more."""
-    device = Path("/sys/class/net", name)
-    if not (device / "brif").is_dir() or any((device / "brif").iterdir()):
-        return
-    if (device / "ifalias").read_text().strip() == _ALIAS:
+    ports = Path("/sys/class/net", name, "brif")
+    if ports.is_dir() and not any(ports.iterdir()) and _is_ours(name):
         run(["ip", "link", "del", name])
 
 

@@ -41,7 +41,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def site(lab: Lab, tmp_path: Path) -> Site:
-    """A local controller that knows nothing yet; routers know who talked to them."""
+    """A local controller that knows nothing yet; routers know who talked to them, and nobody else.
+
+    Without the flush a router would still tell of an address that another test gave to a host.
+    """
+    for gear in ("r1", "sw1", "sw2", "sw3"):
+        run_in(lab, gear, "ip", "neigh", "flush", "all")
     for host, gateway in (("h-v10", "10.10.0.1"), ("h-v10b", "10.10.0.1"), ("h-v20", "10.20.0.1")):
         run_in(lab, host, "ping", "-c1", "-W2", gateway)
     return Site(lab, tmp_path / "lc")

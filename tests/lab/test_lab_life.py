@@ -5,17 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pdsno.domain.errors import OperationError
+from pdsno.lab import machine
 from pdsno.lab.runner import Lab
 from tests.lab.lab_support import NAME, LabMaker, is_there, pdsno, pdsno_argv, poll, traces
 
 SLOW = "{startup-delay: 600}"
+BRIDGE = f"br-{NAME}"
+OUR_MAC = "02:70:64:73:6e:01"
 STATE = Path("/run/pdsno-lab") / NAME / "state.json"
 
 
@@ -135,6 +138,42 @@ def test_two_labs_of_one_network_share_its_bridge(small_lab: LabMaker) -> None:
     assert first.exec("a", ["ping", "-c1", "-W2", str(own)]).returncode == 0
     first.down()
     assert traces() == []
+
+
+def test_an_interrupt_right_after_the_bridge_was_made_leaves_nothing(
+    small_lab: LabMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(commands: Sequence[str]) -> None:
+        if any(BRIDGE in command for command in commands):
+            assert BRIDGE in traces()
+            raise KeyboardInterrupt
+        batch(commands)
+
+    batch = machine.batch
+    monkeypatch.setattr(machine, "batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Lab(small_lab()).up()
+    assert traces() == []
+
+
+def test_a_bridge_that_was_left_half_made_is_finished(small_lab: LabMaker) -> None:
+    lab = Lab(small_lab())
+    machine.run(["ip", "link", "add", "name", BRIDGE, "address", OUR_MAC, "type", "bridge"])
+    lab.up()
+    address = str(lab.node("a").mgmt_ipv4)
+    assert machine.run(["ping", "-c1", "-W2", address])
+    lab.down()
+    assert traces() == []
+
+
+def test_a_bridge_of_somebody_else_is_neither_used_nor_removed(small_lab: LabMaker) -> None:
+    machine.run(["ip", "link", "add", "name", BRIDGE, "type", "bridge"])
+    try:
+        with pytest.raises(OperationError, match=r"br-pdsno-test exists with address none"):
+            Lab(small_lab()).up()
+        assert traces() == [BRIDGE]
+    finally:
+        machine.run(["ip", "link", "del", BRIDGE])
 
 
 def test_two_labs_with_networks_of_their_own_are_apart(small_lab: LabMaker) -> None:
