@@ -48,6 +48,7 @@ class _LogIns:
         self._by_snmp = Claims(f for f in facts if f.source == Method.SNMP)
         self._by_ssh = Claims(f for f in facts if f.source == Method.SSH)
         self._told = {f.address: f for f in facts if f.source == Method.SNMP}
+        self._announced = {a.address: a.text for f in facts for a in f.announcements}
 
     def batch(self, candidates: Sequence[Candidate]) -> None:
         """Log in to these at one time, except to devices that told already."""
@@ -72,6 +73,7 @@ class _LogIns:
         at = self._by_snmp.queried_at(candidate) or address
         hints = hints_for(
             snmp_facts=self._told.get(at),
+            announced=self._announced.get(address, ""),
             inventory=access.platforms.get(address),
             learned=access.memory.platform_at(access.namespace, address),
             makers=sorted(filter(None, map(vendor_of, candidate.macs))),
@@ -90,6 +92,8 @@ class _LogIns:
                 answered.add(answer.address)
                 if answer.facts is not None:
                     self._by_ssh.add(answer.facts)
+                    heard = answer.facts.announcements
+                    self._announced.update((a.address, a.text) for a in heard)
             self._round.ledger.probe(answer.address, answer.probe, answer.facts)
             self._counter.tick()
 

@@ -216,12 +216,20 @@ class Module:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Announcement:
+    """What the device at `address` says by LLDP or CDP that it is: its sysDescr, or a version."""
+
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """What one source (`snmp` or `ssh`) told about the device at `address`, normalised.
 
     None and empty mean "not told", never "has none". `chassis_id` is what LLDP announces,
     a normalised MAC where it is one. `engine_id` is the SNMP engine's, in hexadecimal.
-    `ssh_host_key` is `type SHA256:fingerprint`.
+    `ssh_host_key` is `type SHA256:fingerprint`. `announcements` are the neighbours' own words.
     """
 
     source: str
@@ -237,6 +245,7 @@ class Facts:
     chassis_id: str | None = None
     interfaces: tuple[Interface, ...] = ()
     neighbors: tuple[Neighbor, ...] | None = None
+    announcements: tuple[Announcement, ...] = ()
     arp: tuple[ArpEntry, ...] = ()
     mac_table: tuple[MacTableEntry, ...] = ()
     vlans: tuple[Vlan, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pdsno.domain.observations import Facts
+from pdsno.southbound.mibs.makes import make_of
 from pdsno.southbound.platforms import PLATFORMS, platform_announced
 
 _NAMES = frozenset(platform.name for platform in PLATFORMS)
@@ -19,6 +20,8 @@ _BY_MAKER = {
 }
 """What the makers' gear most often runs; makers of several such systems are left out."""
 
+_SYS_DESCR = 255  # octets at most, by SNMPv2-MIB and LLDP-MIB; more was written to cost time
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformHint:
@@ -32,6 +35,7 @@ def hints_for(
     *,
     snmp_facts: Facts | None = None,
     banner: str = "",
+    announced: str = "",
     inventory: str | None = None,
     learned: str | None = None,
     makers: Iterable[str] = (),
@@ -40,15 +44,17 @@ def hints_for(
     """Return what a device may be, the likeliest first, each platform once.
 
     A version line that names the maker is beyond doubt; then what it turned out to be before,
-    what SNMP said, what an inventory says, who made its network cards (`makers`, as the IEEE has
-    them), and what others in its subnet are.
+    what SNMP said, what it announces by LLDP or CDP (`announced`, as a neighbour tells), what an
+    inventory says, who made its network cards (`makers`, as the IEEE has them), and what others
+    in its subnet are.
     """
-    announced = platform_announced(banner) if banner else None
+    shown = platform_announced(banner) if banner else None
     told = snmp_facts.platform if snmp_facts is not None else None
     found = (
-        (announced.name if announced else None, f"SSH version {banner!r}"),
+        (shown.name if shown else None, f"SSH version {banner!r}"),
         (learned, "learned at the last log-in"),
         (told, "SNMP"),
+        (make_of(announced[:_SYS_DESCR], "").platform, "LLDP or CDP at a neighbour"),
         (inventory, "inventory"),
         *((_platform_by(maker), f"made by {maker}") for maker in makers),
         (nearby, "others in its subnet"),

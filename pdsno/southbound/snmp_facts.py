@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
-from pdsno.domain.observations import ArpEntry, Facts
+from pdsno.domain.observations import Announcement, ArpEntry, Facts
 from pdsno.southbound.mibs import (
     addresses,
     bridge,
@@ -82,6 +82,7 @@ def build_facts(
         chassis_id=lldp.parse_chassis(varbinds),
         interfaces=table,
         neighbors=_neighbors(varbinds, rows, told),
+        announcements=_announcements(varbinds, told),
         arp=tuple(
             ArpEntry(ip=ip, mac=mac, interface=names.get(index), vrf=vrf_of.get(index))
             for index, ip, mac in addresses.parse_arp(varbinds)
@@ -140,6 +141,16 @@ def _neighbors(
     if heard or speaks_lldp or (CDP in told and cdp.is_told(varbinds)):
         return tuple(dict.fromkeys(heard))
     return None
+
+
+def _announcements(varbinds: Varbinds, told: Collection[str]) -> tuple[Announcement, ...]:
+    """Return what neighbours say that they are, each address once, LLDP's words before CDP's."""
+    heard = [
+        *(lldp.parse_announcements(varbinds, lldp.V1) if LLDP in told else ()),
+        *(lldp.parse_announcements(varbinds, lldp.V2) if LLDP_2 in told else ()),
+        *(cdp.parse_announcements(varbinds) if CDP in told else ()),
+    ]
+    return tuple({one.address: one for one in reversed(heard)}.values())
 
 
 def _identities(entry: Neighbor) -> set[tuple[str, str]]:

@@ -1,6 +1,9 @@
 """CISCO-CDP-MIB: what a device hears by CDP."""
 
+from collections.abc import Mapping
+
 from pdsno.domain.entities import Neighbor
+from pdsno.domain.observations import Announcement
 from pdsno.southbound.mibs.varbinds import (
     Value,
     Varbinds,
@@ -17,6 +20,7 @@ GLOBAL_RUN = f"{_CDP}.3.1.0"
 _INTERFACE_NAME = f"{_CDP}.1.1.1.6"
 _CACHE = f"{_CDP}.2.1.1"
 _ADDRESS_TYPE, _ADDRESS = f"{_CACHE}.3", f"{_CACHE}.4"
+_VERSION = f"{_CACHE}.5"
 _DEVICE_ID, _DEVICE_PORT = f"{_CACHE}.6", f"{_CACHE}.7"
 _SYS_NAME = f"{_CACHE}.17"
 _MANAGEMENT_TYPE, _MANAGEMENT = f"{_CACHE}.19", f"{_CACHE}.20"
@@ -28,6 +32,7 @@ COLUMNS = (
     _SYS_NAME,
     _MANAGEMENT_TYPE,
     _MANAGEMENT,
+    _VERSION,
     _INTERFACE_NAME,
 )
 
@@ -62,14 +67,30 @@ def parse_neighbors(varbinds: Varbinds, names: dict[int, str]) -> tuple[Neighbor
                 remote_name=name,
                 remote_chassis_id=chassis,
                 remote_interface=text(table[_DEVICE_PORT].get(index)),
-                remote_management_ip=_ip(
-                    table[_MANAGEMENT_TYPE].get(index), table[_MANAGEMENT].get(index)
-                )
-                or _ip(table[_ADDRESS_TYPE].get(index), table[_ADDRESS].get(index)),
+                remote_management_ip=_management_ip(table, index),
                 protocol="cdp",
             )
         )
     return tuple(sorted(found, key=_order))
+
+
+def parse_announcements(varbinds: Varbinds) -> tuple[Announcement, ...]:
+    """Return the versions of neighbours with an address, ordered by address."""
+    table = {item: dict(column(varbinds, item)) for item in COLUMNS[:-1]}
+    told = {
+        ip: words
+        for index, value in table[_VERSION].items()
+        if (ip := _management_ip(table, index)) and (words := text(value))
+    }
+    return tuple(Announcement(address=ip, text=told[ip]) for ip in sorted(told))
+
+
+def _management_ip(
+    table: Mapping[str, Mapping[tuple[int, ...], Value]], index: tuple[int, ...]
+) -> str | None:
+    return _ip(table[_MANAGEMENT_TYPE].get(index), table[_MANAGEMENT].get(index)) or _ip(
+        table[_ADDRESS_TYPE].get(index), table[_ADDRESS].get(index)
+    )
 
 
 def _order(entry: Neighbor) -> tuple[str, str, str]:

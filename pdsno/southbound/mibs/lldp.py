@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdsno.domain.entities import Neighbor
+from pdsno.domain.observations import Announcement
 from pdsno.southbound.mibs.varbinds import (
     Value,
     Varbinds,
@@ -46,6 +47,11 @@ class Layout:
         return tuple(f"{self.root}.4.1.1.{n}" for n in range(first, first + 6))
 
     @property
+    def remote_description(self) -> str:
+        """The column of the remotes' own system descriptions."""
+        return f"{self.root}.4.1.1.{self.first_column + 6}"
+
+    @property
     def management(self) -> str:
         """The column whose index holds the remotes' addresses."""
         return f"{self.root}.4.2.1.3"
@@ -53,7 +59,7 @@ class Layout:
     @property
     def columns(self) -> tuple[str, ...]:
         """Everything to walk."""
-        return (*self.local, *self.remote, self.management)
+        return (*self.local, *self.remote, self.remote_description, self.management)
 
 
 V1 = Layout(root="1.0.8802.1.1.2.1", first_column=4, arcs=3)
@@ -197,6 +203,17 @@ def parse_neighbors(
         if entry.remote_name or entry.remote_chassis_id:
             found.append(entry)
     return tuple(sorted(set(found), key=_order))
+
+
+def parse_announcements(varbinds: Varbinds, layout: Layout = V1) -> tuple[Announcement, ...]:
+    """Return what neighbours with an address say that they are, ordered by address."""
+    management = _management_addresses(varbinds, layout)
+    told = {
+        management[index]: words
+        for index, value in column(varbinds, layout.remote_description)
+        if index in management and (words := text(value))
+    }
+    return tuple(Announcement(address=ip, text=told[ip]) for ip in sorted(told))
 
 
 def _remote_chassis(told: str | None, port_mac: str | None) -> str | None:

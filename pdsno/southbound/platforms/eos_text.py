@@ -1,9 +1,11 @@
 """A reader of EOS text: the template for LLDP leaves out neighbours that give no name. Pure."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from pdsno.domain.entities import Neighbor
 from pdsno.domain.interface_names import canonical_interface
+from pdsno.domain.observations import Announcement
 from pdsno.southbound.platforms.base import clean_mac
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading
@@ -19,21 +21,32 @@ def lldp_neighbors_detail(text: str) -> Reading:
     parts = _INTERFACE.split(text)
     if len(parts) == 1:
         return Reading(problem="names no interface")
-    found = []
+    found, announced = [], []
     for local, block in zip(parts[1::2], parts[2::2], strict=True):
         for entry in _NEIGHBOUR.split(block)[1:]:
-            neighbor = _neighbor(local, entry)
+            told = _fields(entry)
+            address = ip_bare(told.get("management address", ()))
+            neighbor = _neighbor(local, told, address)
             if neighbor is not None:
                 found.append(neighbor)
-    return Reading(neighbors=tuple(found))
+            if address and "system description" in told:
+                text = told["system description"][0]
+                announced.append(Announcement(address=address, text=text))
+    return Reading(neighbors=tuple(found), announcements=tuple(announced))
 
 
-def _neighbor(local: str, block: str) -> Neighbor | None:
+def _fields(block: str) -> dict[str, list[str]]:
     told: dict[str, list[str]] = {}
     for match in _FIELD.finditer(block):
         value = said(match["value"])
         if value is not None:
             told.setdefault(match["key"].lower(), []).append(value)
+    return told
+
+
+def _neighbor(
+    local: str, told: Mapping[str, Sequence[str]], address: str | None
+) -> Neighbor | None:
     first = {key: values[0] for key, values in told.items()}
     name, chassis = first.get("system name"), first.get("chassis id")
     if name is None and chassis is None:
@@ -43,5 +56,5 @@ def _neighbor(local: str, block: str) -> Neighbor | None:
         remote_name=name,
         remote_interface=port_told(first.get("port id"), first.get("port description")),
         remote_chassis_id=clean_mac(chassis) or chassis,
-        remote_management_ip=ip_bare(told.get("management address", ())),
+        remote_management_ip=address,
     )

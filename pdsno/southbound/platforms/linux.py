@@ -1,12 +1,12 @@
 """Linux by its shell: servers, Linux bridges, and routers that run FRRouting beneath."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
-from pdsno.domain.observations import ArpEntry, Facts, MacTableEntry
+from pdsno.domain.observations import Announcement, ArpEntry, Facts, MacTableEntry
 from pdsno.southbound.platforms.base import Outputs, Platform, clean, clean_mac, listed, whole
 from pdsno.southbound.platforms.linux_recordings import RECORDINGS
 
@@ -39,7 +39,7 @@ def parse(outputs: Outputs, address: str, at: datetime) -> Facts:
     uptime = _UPTIME_S.match(outputs.text(_UPTIME) or "")
     is_forwarding = outputs.text(_FORWARDING) == "1"
     vrfs = frozenset(str(row.get("ifname")) for row in rows if _kind(row) == "vrf")
-    neighbors = _lldp_neighbors(outputs)
+    heard = _heard(outputs)
     return Facts(
         source="ssh",
         address=address,
@@ -53,7 +53,8 @@ def parse(outputs: Outputs, address: str, at: datetime) -> Facts:
         ),
         chassis_id=_chassis_id(outputs),
         interfaces=tuple(sorted((_interface(r, vrfs) for r in rows), key=lambda i: i.name)),
-        neighbors=neighbors,
+        neighbors=None if heard is None else _lldp_neighbors(heard),
+        announcements=_announcements(heard or ()),
         arp=_arp(outputs, rows, vrfs),
         mac_table=_mac_table(outputs, _vlans_of_bridges(rows)),
         uptime_s=int(uptime[1]) if uptime else None,
@@ -218,17 +219,24 @@ def _chassis_id(outputs: Outputs) -> str | None:
     return None
 
 
-def _lldp_neighbors(outputs: Outputs) -> tuple[Neighbor, ...] | None:
-    """Return the neighbours; None if there is no lldpd to tell."""
+def _heard(outputs: Outputs) -> list[Mapping[str, Any]] | None:
+    """Return what is heard, by interface; None if there is no lldpd to tell."""
     items = _lldp_items(outputs, _LLDP, "lldp")
-    if items is None:
-        return None
-    found = {
-        entry
-        for item in items
-        for row in listed(item.get("interface"))
-        if (entry := _neighbor(row)) is not None
+    return None if items is None else [r for i in items for r in listed(i.get("interface"))]
+
+
+def _announcements(heard: Iterable[Mapping[str, Any]]) -> tuple[Announcement, ...]:
+    told = {
+        ip: text
+        for row in heard
+        for chassis in listed(row.get("chassis"))
+        if (ip := _management_ip(chassis)) and (text := _value(chassis, "descr"))
     }
+    return tuple(Announcement(address=ip, text=told[ip]) for ip in sorted(told))
+
+
+def _lldp_neighbors(heard: Iterable[Mapping[str, Any]]) -> tuple[Neighbor, ...]:
+    found = {entry for row in heard if (entry := _neighbor(row)) is not None}
     return tuple(sorted(found, key=lambda n: (n.local_interface, n.remote_chassis_id or "")))
 
 

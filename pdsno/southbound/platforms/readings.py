@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pdsno.domain.entities import DeviceType, Interface, Neighbor
-from pdsno.domain.observations import ArpEntry, Facts, MacTableEntry, Module, Vlan
+from pdsno.domain.observations import Announcement, ArpEntry, Facts, MacTableEntry, Module, Vlan
 
 _Item = TypeVar("_Item")
 
@@ -28,6 +28,7 @@ class Reading:
     chassis_id: str | None = None
     interfaces: tuple[Interface, ...] = ()
     neighbors: tuple[Neighbor, ...] | None = None
+    announcements: tuple[Announcement, ...] = ()
     arp: tuple[ArpEntry, ...] = ()
     mac_table: tuple[MacTableEntry, ...] = ()
     vlans: tuple[Vlan, ...] = ()
@@ -61,6 +62,7 @@ def facts_of(
         device_type=kind or device_type,
         interfaces=merged_interfaces(i for r in readings for i in r.interfaces),
         neighbors=merged_neighbors(n for some in heard for n in some) if heard else None,
+        announcements=_unique(a for r in readings for a in r.announcements),
         arp=_unique(e for r in readings for e in r.arp),
         mac_table=_unique(e for r in readings for e in r.mac_table),
         vlans=_unique_vlans(v for r in readings for v in r.vlans),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pdsno.domain.entities import Interface, Neighbor
 from pdsno.domain.interface_names import canonical_interface
-from pdsno.domain.observations import ArpEntry, MacTableEntry, Module, Vlan
+from pdsno.domain.observations import Announcement, ArpEntry, MacTableEntry, Module, Vlan
 from pdsno.southbound.platforms.base import clean_mac
 from pdsno.southbound.platforms.ports_told import port_told
 from pdsno.southbound.platforms.readings import Reading, union_of_ips
@@ -157,6 +157,13 @@ def _reason(row: Row) -> str | None:
 # --- neighbours ------------------------------------------------------------------------------
 
 _REMOTE = ("neighbor_name", "neighbor", "identity", "chassis_id")
+_REMOTE_ADDRESS = (
+    "mgmt_address",
+    "management_ip",
+    "management_ipv6",
+    "neighbor_ip",
+    "interface_ip",
+)
 
 
 def neighbors(rows: Iterable[Row], style: str, protocol: str = "lldp") -> Reading:
@@ -166,11 +173,18 @@ def neighbors(rows: Iterable[Row], style: str, protocol: str = "lldp") -> Readin
     """
     told = list(rows)
     found = tuple(n for row in told if (n := neighbor(row, style, protocol)) is not None)
+    said = tuple(a for row in told if (a := _announcement(row)) is not None)
     nowhere = [r for r in told if value(r, "local_interface") is None and value(r, *_REMOTE)]
     if not nowhere:
-        return Reading(neighbors=found)
+        return Reading(neighbors=found, announcements=said)
     problem = f"does not say at which port it hears {len(nowhere)} of its neighbours"
-    return Reading(neighbors=found or None, problem=problem)
+    return Reading(neighbors=found or None, announcements=said, problem=problem)
+
+
+def _announcement(row: Row) -> Announcement | None:
+    address = ip_bare(values(row, *_REMOTE_ADDRESS))
+    text = value(row, "system_description", "neighbor_description", "platform")
+    return Announcement(address=address, text=text) if address and text else None
 
 
 def neighbor(row: Row, style: str, protocol: str) -> Neighbor | None:
@@ -188,7 +202,6 @@ def neighbor(row: Row, style: str, protocol: str) -> Neighbor | None:
         return None
     if protocol == "cdp" and name is not None:
         name = name.partition("(")[0] or name  # NX-OS: name(serial)
-    told = ("mgmt_address", "management_ip", "management_ipv6", "neighbor_ip", "interface_ip")
     return Neighbor(
         local_interface=canonical_interface(local, style),
         remote_name=name,
@@ -198,7 +211,7 @@ def neighbor(row: Row, style: str, protocol: str) -> Neighbor | None:
             value(row, "neighbor_interface_description", "neighbor_port_description"),
         ),
         remote_chassis_id=clean_mac(chassis) or chassis,
-        remote_management_ip=ip_bare(values(row, *told)),
+        remote_management_ip=ip_bare(values(row, *_REMOTE_ADDRESS)),
         protocol=protocol,
     )
 

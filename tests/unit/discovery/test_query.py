@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,9 +11,10 @@ from pdsno.discovery.query import Candidate, query_all
 from pdsno.discovery.sweep.pacing import Pacer
 from pdsno.discovery.sweep.tcp import TcpSweep
 from pdsno.domain.entities import Interface
-from pdsno.domain.observations import AddressOutcome, Facts, Method, Outcome, Probe
+from pdsno.domain.observations import AddressOutcome, Announcement, Facts, Method, Outcome, Probe
 from pdsno.southbound.access import DeviceAccess
 from pdsno.southbound.credentials import Credentials, SnmpV2cCredential, SshCredential
+from pdsno.southbound.hints import PlatformHint
 from pdsno.southbound.mibs.system import ENGINE_ID, SYS_NAME, parse_system
 from pdsno.southbound.snmp import SnmpAnswer, SnmpIdentity
 from pdsno.southbound.ssh import SshAnswer
@@ -33,12 +34,18 @@ class Machine:
     engine: str = ""
     snmp: bool = True
     ssh: Outcome = Outcome.ANSWERED
+    hears: tuple[Announcement, ...] = ()
 
     def facts(self, source: str, address: str) -> Facts:
         first = Interface(name="eth0", ips=tuple(f"{ip}/24" for ip in self.ips))
         rest = (Interface(name=f"eth{n}", mac=mac) for n, mac in enumerate(self.macs, start=1))
         return Facts(
-            source=source, address=address, at=NOW, name=self.name, interfaces=(first, *rest)
+            source=source,
+            address=address,
+            at=NOW,
+            name=self.name,
+            interfaces=(first, *rest),
+            announcements=self.hears,
         )
 
 
@@ -49,6 +56,11 @@ class Network:
     at: dict[str, Machine]
     walked: list[str] = field(default_factory=list)
     logged_in: list[str] = field(default_factory=list)
+    hints: dict[str, str] = field(default_factory=dict)
+
+    def with_hints(self, hints: Mapping[str, PlatformHint]) -> "Network":
+        self.hints |= {address: hint.platform for address, hint in hints.items()}
+        return self
 
     def identify(
         self, addresses: Sequence[str], on_done: Callable[[SnmpAnswer], None]
@@ -104,7 +116,7 @@ def ask(
         return TcpSweep(ports=ports)
 
     monkeypatch.setattr(query_snmp, "SnmpQuerier", lambda *_, **__: network)
-    monkeypatch.setattr(query_ssh, "SshQuerier", lambda *_, **__: network)
+    monkeypatch.setattr(query_ssh, "SshQuerier", lambda *_, hints, **__: network.with_hints(hints))
     monkeypatch.setattr(query_ports, "sweep_tcp", open_ports)
     stop = threading.Event()
     with DeviceAccess(Credentials(snmp=(SNMP,), ssh=(SSH,))) as access:
@@ -163,6 +175,17 @@ def test_a_device_that_only_speaks_ssh_is_logged_into_and_silence_is_on_record(
         namespace="", address="10.0.0.9", probes=tuple(answers.probes_of("10.0.0.9"))
     )
     assert record.summary == "SNMP timeout; SSH refused"
+
+
+def test_who_answers_no_snmp_is_asked_as_what_its_neighbour_hears_that_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Announcement(address="10.0.0.2", text="Cisco IOS Software, C2960 Software")
+    access = Machine("sw1", ("10.0.0.1",), engine="e", hears=(told,))
+    closed = Machine("sw2", ("10.0.0.2",), snmp=False)
+    network = Network({"10.0.0.1": access, "10.0.0.2": closed})
+    ask(monkeypatch, network, candidates("10.0.0.1", "10.0.0.2"))
+    assert network.hints == {"10.0.0.2": "cisco_ios"}
 
 
 def test_where_the_log_in_failed_other_addresses_of_the_device_are_tried(

@@ -237,6 +237,7 @@ def test_hints_come_in_the_order_of_their_certainty() -> None:
     hints = hints_for(
         snmp_facts=by_snmp,
         banner="SSH-2.0-Comware-7.1.070",
+        announced="Huawei Versatile Routing Platform Software, VRP (R) software, Version 5.170",
         inventory="juniper_junos",
         learned="cisco_ios",
         nearby="arista_eos",
@@ -245,9 +246,16 @@ def test_hints_come_in_the_order_of_their_certainty() -> None:
         ("hp_comware", "SSH version 'SSH-2.0-Comware-7.1.070'"),
         ("cisco_ios", "learned at the last log-in"),
         ("arista_eos", "SNMP"),
+        ("huawei_vrp", "LLDP or CDP at a neighbour"),
         ("juniper_junos", "inventory"),
     ]
     assert hints_for(inventory="no_such_platform") == ()
+
+
+def test_what_a_neighbour_tells_without_end_is_read_to_the_length_that_its_mib_allows() -> None:
+    ios = "Cisco IOS Software, C2960 Software"
+    assert [hint.platform for hint in hints_for(announced=ios)] == ["cisco_ios"]
+    assert hints_for(announced="x" * 300 + ios) == ()
 
 
 def test_the_maker_of_a_network_card_is_a_hint_behind_all_that_was_told() -> None:

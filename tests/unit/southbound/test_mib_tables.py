@@ -43,6 +43,29 @@ def test_cdp_neighbours_come_with_name_port_and_address() -> None:
     assert (second.local_interface, second.remote_name) == ("Gi0/2", "nexus")
 
 
+def test_neighbours_with_an_address_say_what_they_are_and_lldp_goes_before_cdp() -> None:
+    remote, management = "1.0.8802.1.1.2.1.4.1.1", "1.0.8802.1.1.2.1.4.2.1.3"
+    table: dict[str, Value] = {
+        f"{remote}.5.0.1.1": b"a",
+        f"{remote}.10.0.1.1": b"Juniper Networks, Inc. ex4300-48t Ethernet Switch",
+        f"{management}.0.1.1.1.4.192.0.2.9": 2,
+        f"{remote}.5.0.1.2": b"b",
+        f"{remote}.10.0.1.2": b"nobody knows where",
+        **{f"{CDP}.3.{n}.7": 1 for n in (1, 2)},
+        f"{CDP}.4.1.7": bytes([192, 0, 2, 9]),
+        f"{CDP}.5.1.7": b"JUNOS 20.4",
+        f"{CDP}.6.1.7": b"ex1",
+        f"{CDP}.4.2.7": bytes([192, 0, 2, 10]),
+        f"{CDP}.5.2.7": b"Cisco IOS Software, C2960 Software",
+        f"{CDP}.6.2.7": b"sw2",
+    }
+    told = {(a.address, a.text) for a in facts_of(table).announcements}
+    assert told == {
+        ("192.0.2.9", "Juniper Networks, Inc. ex4300-48t Ethernet Switch"),
+        ("192.0.2.10", "Cisco IOS Software, C2960 Software"),
+    }
+
+
 def test_a_cdp_device_id_of_six_octets_is_a_mac() -> None:
     (entry,) = cdp.parse_neighbors({f"{CDP}.6.1.7": bytes.fromhex("02000000beef")}, NAMES)
     assert (entry.remote_name, entry.remote_chassis_id) == (None, "02:00:00:00:be:ef")
