@@ -24,12 +24,13 @@ Examples:
   pdsno inventory nornir --region zone-A --out nornir/
   pdsno inventory netbox --out netbox.jsonl
   pdsno inventory csv --what interfaces > interfaces.csv
+  pdsno inventory clab --stand-ins --out found.clab.yml
 """
 
 
 @click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
 def inventory() -> None:
-    """Export devices for Ansible, Nornir, NetBox and spreadsheets; only facts, no secrets."""
+    """Export devices for Ansible, Nornir, NetBox, spreadsheets and containerlab; no secrets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,6 +222,41 @@ def csv_table(*, export: Export, what: str) -> None:
             return
     make = export_csv.devices_csv if what == "devices" else export_csv.interfaces_csv
     export.write(make(devices))
+
+
+@inventory.command(
+    epilog="""\b
+Examples:
+  pdsno inventory clab --out found.clab.yml
+  pdsno inventory clab --region zone-A --stand-ins --out found.clab.yml
+  pdsno lab up found.clab.yml
+"""
+)
+@click.option(
+    "--stand-ins",
+    is_flag=True,
+    help="FRR and Linux in place of vendors' images: what pdsno lab up builds.",
+)
+@click.option("--endpoints", is_flag=True, help="Also hosts, at their switch ports.")
+@export_options
+def clab(*, export: Export, stand_ins: bool, endpoints: bool) -> None:
+    """Write the network as a containerlab topology file, to build what was found as a lab.
+
+    Neighbours that are not among the devices are nodes as well.
+    """
+    from pdsno.cli.nib_picture import read_endpoints, read_links
+    from pdsno.domain.topology import graph_of
+    from pdsno.integrations.clab_format import as_clab
+
+    region = export.filters.get("region")
+    with NIBClient(export.api) as client:
+        devices = export.devices(client)
+        links = read_links(client, devices)
+        hosts = read_endpoints(client, {"region": region} if region else {}) if endpoints else []
+    text = as_clab(
+        graph_of(devices, links, hosts), name=region or "discovered", stand_ins=stand_ins
+    )
+    export.write(f"# {HEAD}\n{text}")
 
 
 def _version(text: str) -> tuple[int, int]:

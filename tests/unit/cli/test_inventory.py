@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pdsno.cli.inventory import HEAD
 from pdsno.cli.main import main
 from pdsno.domain.entities import DeviceStatus
+from pdsno.lab.reader import load_topology
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import TOKEN, device, endpoint, put, served
+from tests.unit.api.serving import TOKEN, Api, device, endpoint, put, served
 from tests.unit.integrations.hostile import cabled, hostile
 
 PORTS = hostile()[0].interfaces[:1]
@@ -27,19 +29,19 @@ DEVICES = [
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def api() -> Iterator[Api]:
     with NIBStore("memory://") as nib:
         put(nib, *DEVICES)
         with nib.transaction() as change:
             change.replace_links([cabled("dev_0001", "dev_0002")])
             change.put_endpoints([endpoint(1)])
         with served(nib) as api:
-            yield api.url
+            yield api
 
 
 @pytest.fixture(autouse=True)
-def _api(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PDSNO_API", url)
+def _api(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PDSNO_API", api.url)
     monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
 
 
@@ -74,6 +76,26 @@ def test_netbox_and_csv_are_written_line_by_line(capsys: pytest.CaptureFixture[s
     for what, count in (("devices", 2), ("interfaces", 2), ("links", 1), ("endpoints", 1)):
         rows = list(csv.reader(io.StringIO(exported(capsys, "csv", "--what", what))))
         assert len(rows) == count + 1
+
+
+def test_clab_is_the_file_of_the_api_with_hosts_and_stand_ins_if_asked_for(
+    api: Api, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    head, _, text = exported(capsys, "clab", "--status", "any").partition("\n")
+    assert head == f"# {HEAD}"
+    assert text == api.ask("topology", params={"format": "clab"}).text
+    assert exported(capsys, "clab", "--region", "zone-A", "--endpoints", "--stand-ins") != text
+    whole = {"format": "clab", "region": "zone-A", "endpoints": "true", "stand_ins": "true"}
+    narrowed = api.ask("topology", params=whole).text
+    out = tmp_path / "found.clab.yml"
+    asked = ["clab", "--region", "zone-A", "--status", "any", "--endpoints", "--stand-ins"]
+    exported(capsys, *asked, "--out", str(out))
+    assert out.read_text() == f"# {HEAD}\n{narrowed}"
+    exported(capsys, *asked, "--out", str(out))
+    lab = load_topology(out)
+    assert lab.name == "zone-A"
+    assert {node.name for node in lab.nodes} > {"sw1", "old"}
+    assert len(lab.links) == 2
 
 
 def test_a_file_is_replaced_only_if_it_is_an_earlier_export(
