@@ -85,6 +85,13 @@ class WebhookDesk:
             _note(change, "WEBHOOK_ENABLED", webhook, by)
         return webhook
 
+    def order_test(self, named: str, *, by: str) -> Webhook:
+        """Note who lets a test event be sent, and return to whom. Raises NotFoundError."""
+        with self._nib.transaction() as change:
+            webhook = find(change, named)
+            _note(change, "WEBHOOK_TESTED", webhook, by)
+        return webhook
+
 
 def find(nib: NIBReader, named: str) -> Webhook:
     """Return the webhook of an ID or of its beginning. Raises NotFoundError, InputError."""
