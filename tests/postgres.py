@@ -41,24 +41,33 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-class PostgresRig:
-    """One server. `database(folder)` gives the URL of a NIB for a test's folder."""
+def owner_of_servers() -> tuple[int, int]:
+    """Return user and group by which servers run."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    user = pwd.getpwnam(_USER)
+    return user.pw_uid, user.pw_gid
 
-    def __init__(self) -> None:
+
+class PostgresRig:
+    """One server. `database(folder)` gives the URL of a NIB for a test's folder.
+
+    It lives in a folder of its own, or in the empty one that is given.
+    """
+
+    def __init__(self, folder: Path | None = None, *initdb: str) -> None:
         self._programs = _programs()
-        self.folder = Path(tempfile.mkdtemp(prefix="pdsno-pg-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="pdsno-pg-"))
         self._data = self.folder / "data"
         self._numbers = itertools.count(1)
         self._known: dict[Path, str] = {}
         self._free: list[str] = []
         self._server: subprocess.Popen[bytes] | None = None
-        if os.geteuid() == 0:
-            user = pwd.getpwnam(_USER)
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        os.chown(self.folder, *owner_of_servers())
         self._run(
             "initdb", "-D", str(self._data), "-U", _USER, "--auth=trust", "--no-sync", "-E", "UTF8",
             # Not the order of code points: the NIB has to ask for that.
-            "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en",
+            "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en", *initdb,
         )  # fmt: skip
         self.start()
 
@@ -66,10 +75,9 @@ class PostgresRig:
         # It ends when we do, also if we are killed.
         if os.geteuid() != 0:
             return ["setpriv", "--pdeathsig", "INT"]
-        user = pwd.getpwnam(_USER)
+        uid, gid = map(str, owner_of_servers())
         return [
-            "setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups",
-            "--pdeathsig", "INT",
+            "setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--pdeathsig", "INT",
         ]  # fmt: skip
 
     def _run(self, program: str, *args: str) -> None:
@@ -129,6 +137,11 @@ class PostgresRig:
     def url(self, database: str, user: str = _USER) -> str:
         return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server has neither been stopped nor ended itself."""
+        return self._server is not None and self._server.poll() is None
+
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run statements as the superuser, outside of a transaction."""
         with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
@@ -156,12 +169,14 @@ class PostgresRig:
     def database(self, folder: Path) -> str:
         """Return the URL of the NIB of a test's folder: an empty one at first, then the same."""
         if folder not in self._known:
-            self._known[folder] = self._free.pop() if self._free else self._new_database()
+            self._known[folder] = self._free.pop() if self._free else self.new_database()
         return self.url(self._known[folder])
 
-    def _new_database(self) -> str:
+    def new_database(self, options: str = "") -> str:
+        """Create a database that holds an empty NIB; return its name."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template()} STRATEGY FILE_COPY")
+        template = f"TEMPLATE {self._template()} STRATEGY FILE_COPY"
+        self.execute(f"CREATE DATABASE {name} {template} {options}")
         return name
 
     def release(self) -> None:

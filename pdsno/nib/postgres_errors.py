@@ -18,7 +18,7 @@ _TRANSIENT = {
     "40": "met another transaction: try again",
     "55P03": "is being written by another process: try again",
     "53100": "cannot grow, the disk of the server is full: the change was rolled back and nothing "
-    "before it is lost; free some space and try again",
+    "before it is lost; free some space, start the server if it ended itself, and try again",
     "53300": "has no connection left: raise max_connections of the server, or stop other clients",
     "53": "lacks resources on the server: see its log, and try again",
 }

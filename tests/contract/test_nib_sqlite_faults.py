@@ -15,6 +15,7 @@ from pdsno.domain.errors import OperationError, TransientError
 from pdsno.nib import NIBStore, sqlite_file
 from pdsno.nib.check import faults
 from tests.contract.nib_suite import device, event, put, router
+from tests.disks import remount, small_disk
 
 CRASHING_WRITER = """
 import sys, time
@@ -278,10 +279,7 @@ def test_running_out_of_file_descriptors_is_one_clear_line(path: Path) -> None:
 @pytest.mark.attack(34)
 @pytest.mark.lab
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
-    try:
+    with small_disk(tmp_path, "1m") as disk:
         path = disk / "nib.db"
         with NIBStore(path) as nib:
             put(nib, device("dev_before"))
@@ -289,12 +287,10 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None
                 put(nib, *(device(f"lost_{n}", model="x" * 1000) for n in range(3000)))
             one_line(error, path)
             assert [d.device_id for d in nib.all_devices()] == ["dev_before"]
-            subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+            remount(disk, "size=16m")
             put(nib, device("dev_after"))
             assert len(nib.all_devices()) == 2
             assert faults(nib) == ()
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.attack(34)
@@ -302,21 +298,16 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None
 def test_a_file_system_that_turns_read_only_is_one_clear_line_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
-    try:
+    with small_disk(tmp_path, "16m") as disk:
         path = disk / "nib.db"
         with NIBStore(path) as nib:
             put(nib, device("dev_before"))
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        remount(disk, "ro")
         with pytest.raises(OperationError, match="Read-only file system") as error:
             NIBStore(path)
         one_line(error, path)
-        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        remount(disk, "rw")
         with NIBStore(path) as nib:
             put(nib, device("dev_after"))
             assert len(nib.all_devices()) == 2
             assert faults(nib) == ()
-    finally:
-        subprocess.run(["umount", disk], check=True)
