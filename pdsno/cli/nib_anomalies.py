@@ -42,7 +42,7 @@ _VIEW = View(
 
 @click.command(
     epilog=examples(
-        "pdsno nib anomalies",
+        "pdsno nib anomalies --sort -last_seen",
         "pdsno nib anomalies --kind new_device --region zone-A -o csv",
         "pdsno nib anomalies --severity critical --fields kind,subject,last_seen",
         "pdsno nib anomalies --closed",

@@ -23,8 +23,18 @@ DEVICE_ORDERS = (
     "namespace",
     "local_controller",
 )
-_TIMES = frozenset({"last_seen", "created_at"})
+_TIMES = frozenset({"last_seen", "opened_at", "created_at"})
 ENDPOINT_ORDERS = ("endpoint_id", "mac", "vendor", "local_controller", "last_seen")
+ANOMALY_ORDERS = (
+    "anomaly_id",
+    "kind",
+    "status",
+    "region",
+    "subject",
+    "found_by",
+    "opened_at",
+    "last_seen",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
+
+if TYPE_CHECKING:
+    from pdsno.domain.ports import Page
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +55,14 @@ class RecordReader(Protocol):
         """Return the IDs that were merged into a device."""
 
     def anomalies(
-        self, where: AnomalyFilter = ..., *, limit: int = ..., after: str | None = ...
-    ) -> tuple[Anomaly, ...]:
-        """Return anomalies ordered by ID, those with a higher one than `after`."""
+        self,
+        where: AnomalyFilter = ...,
+        *,
+        limit: int = ...,
+        after: str | None = ...,
+        order: str | None = ...,
+    ) -> "Page[Anomaly]":
+        """Return a page of anomalies ordered by ID, or by one of ANOMALY_ORDERS (`-name` down)."""
 
     def anomalies_by_id(self, anomaly_ids: Iterable[str]) -> Mapping[str, Anomaly]:
         """Return those of these anomalies that are here, by ID; for any number of IDs."""

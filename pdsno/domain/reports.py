@@ -182,12 +182,9 @@ def queue_report(
 
 
 def open_anomalies(reader: NIBReader, found_by: str | None = None) -> Iterator[Anomaly]:
-    """Yield the anomalies that are not closed, of all finders or of one."""
+    """Return the anomalies that are not closed, of all finders or of one."""
     where = AnomalyFilter(is_ended=False, found_by=found_by)
-    after: str | None = None
-    while page := reader.anomalies(where, limit=PAGE, after=after):
-        yield from page
-        after = page[-1].anomaly_id
+    return every(lambda after: reader.anomalies(where, limit=PAGE, after=after))
 
 
 def as_snapshot(tx: NIBTransaction, report: DiscoveryReport) -> DiscoveryReport:

@@ -35,14 +35,15 @@ def word_of(row: Row) -> Word:
 
 def anomaly_row(anomaly: Anomaly) -> dict[str, Any]:
     """Return an anomaly as a row; the document holds the whole."""
-    for at in (anomaly.first_seen, anomaly.opened_at, anomaly.last_seen):
-        utc(at)
+    utc(anomaly.first_seen)
     row: dict[str, Any] = {name: getattr(anomaly, name) for name in _COLUMNS}
     for name in ("kind", "status", "severity"):
         row[name] = str(row[name])
     closed_at = utc(anomaly.closed_at) if anomaly.closed_at else None
     return row | {
         "subject": text(anomaly.subject),
+        "opened_at": utc(anomaly.opened_at),
+        "last_seen": utc(anomaly.last_seen),
         "closed_at": closed_at,
         "document": dumps(anomaly),
     }

@@ -7,6 +7,8 @@ from datetime import datetime
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
+from pdsno.domain.ordering import ANOMALY_ORDERS, Keyset, ordering
+from pdsno.domain.ports import Page
 from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib import codec, codec_records
 from pdsno.nib.criteria import PAGE, check_limit
@@ -35,13 +37,17 @@ class MemoryRecordReader(ABC):
         return tuple(sorted(k for k, v in self._state.aliases.items() if v == device_id))
 
     def anomalies(
-        self, where: AnomalyFilter = EVERY_ANOMALY, *, limit: int = PAGE, after: str | None = None
-    ) -> tuple[Anomaly, ...]:
-        limit = check_limit(limit)
-        held = self._state.anomalies
-        keys = sorted(key for key in held if after is None or key > after)
-        found = (held[key] for key in keys if codec_records.is_wanted(held[key], where))
-        return tuple(found)[:limit]
+        self,
+        where: AnomalyFilter = EVERY_ANOMALY,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Anomaly]:
+        keyset = Keyset(ordering(order, ANOMALY_ORDERS), "anomaly_id", after)
+        held = self._state.anomalies.values()
+        found = (row for row in held if codec_records.is_wanted(row, where))
+        return keyset.page(found, check_limit(limit))
 
     def anomalies_by_id(self, anomaly_ids: Iterable[str]) -> Mapping[str, Anomaly]:
         held = self._state.anomalies

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Column, Index, Table, Text
 
+from pdsno.domain.ordering import ANOMALY_ORDERS
 from pdsno.nib.schema import Instant, Key, metadata
 
 makings = Table(
@@ -25,17 +26,20 @@ anomalies = Table(
     "anomalies",
     metadata,
     Column("anomaly_id", Key, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("status", Key, nullable=False),
     Column("severity", Text, nullable=False),
-    Column("region", Text),
-    Column("subject", Text, nullable=False),
-    Column("found_by", Text, nullable=False),
+    Column("region", Key),
+    Column("subject", Key, nullable=False),
+    Column("found_by", Key, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
     Column("closed_at", Instant),
     Column("document", Text, nullable=False),
     *(
         Index(f"ix_anomalies_{name}", name, "anomaly_id")
-        for name in ("status", "subject", "found_by")
+        for name in ANOMALY_ORDERS
+        if name != "anomaly_id"
     ),
     sqlite_strict=True,
 )

@@ -11,12 +11,15 @@ from sqlalchemy import BindParameter, Select, bindparam, delete, select
 from pdsno.domain.anomalies.entities import Anomaly, Status
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
+from pdsno.domain.ordering import ANOMALY_ORDERS, Keyset, ordering
+from pdsno.domain.ports import Page
 from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib import codec, codec_records, sql_writes
 from pdsno.nib import schema_records as tables
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.schema import aliases
 from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_sorting import sorted_page
 
 _CHUNK = 500
 
@@ -36,20 +39,12 @@ _FORGET = delete(tables.anomalies).where(
 
 
 @cache
-def _page(names: frozenset[str], *, is_ended: bool | None) -> Select[tuple[object, ...]]:
-    conditions = [tables.anomalies.c[name] == bindparam(name) for name in sorted(names - {"after"})]
-    if "after" in names:
-        conditions.append(tables.anomalies.c.anomaly_id > bindparam("after"))
+def _wanted(names: frozenset[str], *, is_ended: bool | None) -> Select[tuple[object, ...]]:
+    conditions = [tables.anomalies.c[name] == bindparam(name) for name in sorted(names)]
     if is_ended is not None:
         is_closed = tables.anomalies.c.status == Status.CLOSED.value
         conditions.append(is_closed if is_ended else ~is_closed)
-    limit: BindParameter[Any] = bindparam("limit")
-    return (
-        select(tables.anomalies)
-        .where(*conditions)
-        .order_by(tables.anomalies.c.anomaly_id)
-        .limit(limit)
-    )
+    return select(tables.anomalies).where(*conditions)
 
 
 class SQLRecordReader:
@@ -76,14 +71,21 @@ class SQLRecordReader:
         return tuple(row["alias_id"] for row in rows)
 
     def anomalies(
-        self, where: AnomalyFilter = EVERY_ANOMALY, *, limit: int = PAGE, after: str | None = None
-    ) -> tuple[Anomaly, ...]:
-        params: dict[str, Any] = dict(codec_records.exact_of(where))
-        if after is not None:
-            params["after"] = after
-        statement = _page(frozenset(params), is_ended=where.is_ended)
-        rows = self._session.rows(statement, params | {"limit": check_limit(limit)})
-        return tuple(codec_records.anomaly_of(row) for row in rows)
+        self,
+        where: AnomalyFilter = EVERY_ANOMALY,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Anomaly]:
+        params = codec_records.exact_of(where)
+        statement = _wanted(frozenset(params), is_ended=where.is_ended)
+        keyset = Keyset(ordering(order, ANOMALY_ORDERS), "anomaly_id", after)
+        rows, following = sorted_page(
+            self._session, tables.anomalies, statement, params, keyset, check_limit(limit)
+        )
+        found = tuple(codec_records.anomaly_of(row) for row in rows)
+        return Page(items=found, next_after=following)
 
     def anomalies_by_id(self, anomaly_ids: Iterable[str]) -> Mapping[str, Anomaly]:
         rest = iter(anomaly_ids)

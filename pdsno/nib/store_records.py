@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.constraints import Word
 from pdsno.domain.makings import Making
-from pdsno.domain.ports import NIBReader
+from pdsno.domain.ports import NIBReader, Page
 from pdsno.domain.record_ports import EVERY_ANOMALY, AnomalyFilter, Covered
 from pdsno.nib.criteria import PAGE
 
@@ -36,10 +36,15 @@ class RecordCalls(ABC):
             return reader.aliases(device_id)
 
     def anomalies(
-        self, where: AnomalyFilter = EVERY_ANOMALY, *, limit: int = PAGE, after: str | None = None
-    ) -> tuple[Anomaly, ...]:
+        self,
+        where: AnomalyFilter = EVERY_ANOMALY,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Anomaly]:
         with self.reading() as reader:
-            return reader.anomalies(where, limit=limit, after=after)
+            return reader.anomalies(where, limit=limit, after=after, order=order)
 
     def anomalies_by_id(self, anomaly_ids: Iterable[str]) -> Mapping[str, Anomaly]:
         with self.reading() as reader:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import (
+    NOW,
     Api,
+    anomaly,
     controller,
     cycle,
     device,
@@ -32,6 +34,7 @@ LISTS = [
     ("interfaces", "name"),
     ("controllers", "controller_id"),
     ("events", "seq"),
+    ("anomalies", "anomaly_id"),
     ("probes", "address"),
     ("probes/cycles", "cycle_id"),
 ]
@@ -58,6 +61,10 @@ def nib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NIBStore]:
             )
             change.append_event(event("ONE", "dev_1"))
             change.append_event(event("TWO", "dev_2"))
+            change.put_anomalies(
+                anomaly(n, last_seen=NOW + timedelta(seconds=seconds))
+                for n, seconds in ((1, 0), (2, 2), (3, 1))
+            )
             change.put_cycle(cycle("c"), [outcome("10.1.0.1", is_answered=True)], keep_cycles=1)
             for name, role in (("lc", Role.LOCAL), ("gc", Role.GLOBAL)):
                 change.put_controller(controller(name, role, None), expected_version=None)
@@ -97,6 +104,12 @@ def test_endpoints_are_sorted_by_a_time_too(api: Api) -> None:
     assert ids == ["ep_0003", "ep_0002", "ep_0001"]
     vendors = [e["vendor"] for e in api.walk("endpoints", sort="vendor", limit=1)]
     assert vendors == [None, "A", "B"]
+
+
+def test_anomalies_are_sorted_by_a_time_too(api: Api) -> None:
+    found = [row["anomaly_id"] for row in api.walk("anomalies", sort="-last_seen", limit=1)]
+    assert found == ["anom_0002", "anom_0003", "anom_0001"]
+    assert "opened_at" in api.problem("anomalies", 422, params={"sort": "severity"})
 
 
 def test_a_sorted_list_takes_filters(api: Api) -> None:

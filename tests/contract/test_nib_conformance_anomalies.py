@@ -10,6 +10,9 @@ from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
 from pdsno.domain.constraints import Marks, Verb, Word
 from pdsno.domain.errors import InputError
 from pdsno.domain.makings import Account, Joined, Making, Told
+from pdsno.domain.ordering import ANOMALY_ORDERS
+from pdsno.domain.paging import every
+from pdsno.domain.ports import Page
 from pdsno.domain.record_ports import AnomalyFilter, Covered
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import STORED, T0, Store, device, later, name_of, put
@@ -99,18 +102,46 @@ def test_anomalies_are_found_by_any_condition_and_paged_in_order(nib: NIBStore) 
         tx.put_anomalies(reversed(rows))
 
     def found(**where: object) -> list[str]:
-        return [row.anomaly_id[-1] for row in nib.anomalies(AnomalyFilter(**where))]  # type: ignore[arg-type]
+        return [row.anomaly_id[-1] for row in nib.anomalies(AnomalyFilter(**where)).items]  # type: ignore[arg-type]
 
-    assert nib.anomalies() == tuple(rows)
+    assert nib.anomalies().items == tuple(rows)
     assert found(kind=Kind.NEW_DEVICE) == ["2"]
     assert found(severity=Severity.CRITICAL, region="zone-A") == ["1"]
     assert found(status=Status.CLOSED) == found(is_ended=True) == found(found_by="rc") == ["3"]
     assert found(is_ended=False) == ["1", "2", "4"]
     assert found(subject="dev_1") == ["2"]
-    assert nib.anomalies(limit=2, after="anom_1") == (rows[1], rows[2])
+    assert nib.anomalies(limit=2, after="anom_1").items == (rows[1], rows[2])
     assert nib.anomalies_by_id(["anom_4", "anom_9"]) == {"anom_4": rows[3]}
     with pytest.raises(InputError):
         nib.anomalies(limit=0)
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_anomalies_come_in_the_order_of_a_field(nib: NIBStore, sign: str) -> None:
+    rows = [
+        anomaly("anom_1", subject="b", region=None, last_seen=later(0.5)),
+        anomaly("anom_2", subject="B", kind=Kind.NEW_DEVICE, opened_at=later(0.25)),
+        anomaly("anom_3", subject="a", status=Status.CLOSED, closed_at=T0),
+        anomaly("anom_4", subject="b", found_by="rc", last_seen=later(0.000001)),
+    ]
+    with nib.transaction() as tx:
+        tx.put_anomalies(rows)
+    for field in ANOMALY_ORDERS:
+
+        def rank(row: Anomaly, field: str = field) -> tuple[bool, str, str]:
+            value = getattr(row, field)
+            is_time = isinstance(value, datetime)
+            text = value.isoformat(timespec="microseconds") if is_time else str(value or "")
+            return value is not None, text, row.anomaly_id
+
+        def paged(after: str | None, field: str = field) -> Page[Anomaly]:
+            return nib.anomalies(limit=1, after=after, order=sign + field)
+
+        assert list(every(paged)) == sorted(rows, key=rank, reverse=bool(sign)), field
+    lasting = AnomalyFilter(is_ended=False)
+    assert nib.anomalies(lasting, order="subject").items == (rows[1], rows[0], rows[3])
+    with pytest.raises(InputError, match="only by anomaly_id"):
+        nib.anomalies(order="severity")
 
 
 def test_what_was_closed_long_ago_is_forgotten_and_nothing_else(nib: NIBStore) -> None:
@@ -122,7 +153,7 @@ def test_what_was_closed_long_ago_is_forgotten_and_nothing_else(nib: NIBStore) -
     with nib.transaction() as tx:
         tx.put_anomalies(rows)
         assert tx.forget_anomalies(closed_before=later(10)) == 1
-    assert [row.anomaly_id for row in nib.anomalies()] == ["anom_2", "anom_3"]
+    assert [row.anomaly_id for row in nib.anomalies().items] == ["anom_2", "anom_3"]
 
 
 def test_coverage_only_advances(nib: NIBStore) -> None:
@@ -139,7 +170,7 @@ def test_times_are_kept_in_utc(nib: NIBStore) -> None:
     there = timezone(timedelta(hours=2))
     with nib.transaction() as tx:
         tx.put_anomalies([anomaly(first_seen=T0.astimezone(there))])
-    assert nib.anomalies()[0].first_seen.tzinfo == UTC
+    assert nib.anomalies().items[0].first_seen.tzinfo == UTC
 
 
 @stored
@@ -153,4 +184,4 @@ def test_all_of_it_is_there_after_opening_again(store: Store, tmp_path: Path) ->
     with store.open(tmp_path) as nib:
         assert nib.making("dev_1") == making()
         assert nib.words() == (word(),)
-        assert nib.anomalies() == (anomaly(),)
+        assert nib.anomalies().items == (anomaly(),)

@@ -12,17 +12,30 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
+from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
 from pdsno.domain.errors import OperationError
 from pdsno.nib import NIBStore, migrate
 from pdsno.nib.care import NIBPlace
 from pdsno.nib.check import faults
+from pdsno.nib.codec_records import anomaly_row
 from pdsno.nib.database import Database
 from pdsno.nib.place import open_database
 from pdsno.nib.restoring import restore
 from pdsno.nib.schema_operators import metadata
-from tests.contract.nib_suite import POSTGRES, STORED, T0, Store, device, event, name_of, put
+from pdsno.nib.schema_records import anomalies
+from tests.contract.nib_suite import (
+    POSTGRES,
+    STORED,
+    T0,
+    Store,
+    device,
+    event,
+    later,
+    name_of,
+    put,
+)
 from tests.postgres import postgres
 
 FIRST = "0001"
@@ -129,6 +142,29 @@ def test_an_old_nib_keeps_what_it_has(old: str) -> None:
         assert (held.name, held.version, held.ips) == ("spine1", 3, ("10.1.0.1",))
         assert nib.outbox_tail().seq == 7
         assert faults(nib) == ()
+
+
+def test_anomalies_of_before_are_sorted_by_the_times_of_their_documents(empty: str) -> None:
+    rows = [
+        Anomaly(
+            anomaly_id=f"anom_{n}", kind=Kind.NEW_DEVICE, severity=Severity.WARNING, subject="ü",
+            region=None, found_by="lc", key=str(n), first_seen=T0, opened_at=later(n % 2),
+            last_seen=later(n / 4), status=Status.CLOSED, closed_at=later(9),
+        )
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    with database(empty) as held, closing(held.writer()) as connection, connection.begin():
+        upgrade(connection, "0007")
+        for row in map(anomaly_row, rows):
+            old = {name: row[name] for name in row.keys() - {"opened_at", "last_seen"}}
+            connection.execute(insert(anomalies).values(old))
+    with NIBStore(empty) as nib:
+        assert nib.anomalies().items == tuple(rows)
+        newest = nib.anomalies(order="-last_seen").items
+        assert [row.anomaly_id for row in newest] == ["anom_3", "anom_2", "anom_1"]
+        assert nib.anomalies(order="opened_at").items[0] == rows[1]
+        with nib.transaction() as tx:
+            assert tx.forget_anomalies(closed_before=later(10)) == 3
 
 
 @pytest.mark.attack(31)

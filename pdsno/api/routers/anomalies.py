@@ -20,6 +20,7 @@ from pdsno.domain.anomalies.ledger import ACKNOWLEDGED, Change, acknowledged, ev
 from pdsno.domain.entities import NewEvent, OperatorRole
 from pdsno.domain.errors import InputError, NotFoundError
 from pdsno.domain.messages import DiscoveryRequest
+from pdsno.domain.ordering import ANOMALY_ORDERS
 from pdsno.domain.persons_report import tell_above
 from pdsno.domain.ports import NIB, NIBReader
 from pdsno.domain.record_ports import AnomalyFilter
@@ -62,6 +63,7 @@ class AnomalyQuery(ListQuery):
     found_by: Text | None = Field(default=None, description="The controller that sees it.")
     is_ended: bool | None = Field(default=None, description="false leaves out what is closed.")
 
+    sorts = ANOMALY_ORDERS
     item = AnomalyItem
 
 
@@ -105,15 +107,13 @@ def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions)
         query: Annotated[AnomalyQuery, Query()],
         operator: Annotated[Operator, reads],
     ) -> Response:
-        """Anomalies in order of their IDs, which is no order that means anything."""
+        """Anomalies, by default in order of their IDs, which is no order that means anything."""
         asked: dict[str, Any] = {name: getattr(query, name) for name in _FILTERS}
         asked["region"] = region_for(operator, query.region)
         where = AnomalyFilter(**asked)
-        found = nib.anomalies(where, limit=query.limit + 1, after=query.place())
-        page = found[: query.limit]
-        last = page[-1].anomaly_id if len(found) > query.limit else None
-        items = tuple(map(anomaly_item, page))
-        listing = Listing(items=items, next_cursor=query.cursor_to(last))
+        page = nib.anomalies(where, limit=query.limit, after=query.place(), order=query.sort)
+        items = tuple(map(anomaly_item, page.items))
+        listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
         return unless_same(request, json_response(_LISTING, listing, shown=query.shown))
 
     @routes.get("/{anomaly_id}", response_model=AnomalyItem, dependencies=alone)

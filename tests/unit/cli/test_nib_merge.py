@@ -115,7 +115,7 @@ def test_one_anomaly_is_shown_acknowledged_and_approved(
     assert (code, json.loads(out)["kind"]) == (0, "address_conflict")
     code, out, _ = run(capsys, "anomaly", "ack", "anom_0001", "--note", "known")
     assert (code, out) == (0, "anom_0001 (address_conflict 10.1.0.1) is acknowledged\n")
-    assert nib.anomalies()[0].note == "known"
+    assert nib.anomalies().items[0].note == "known"
     code, _, _ = run(capsys, "anomaly", "approve", "anom_0002")
     assert (code, asked[0].accept_missing, asked[0].requested_by) == (0, True, "alice")
     code, _, err = run(capsys, "anomaly", "approve", "anom_0001")

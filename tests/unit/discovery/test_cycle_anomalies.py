@@ -17,7 +17,7 @@ def box(number: int, **values: Any) -> Facts:  # noqa: ANN401 - any field of fac
 
 
 def rows(site: CycleSite, kind: Kind) -> list[Anomaly]:
-    return [row for row in site.nib.anomalies(limit=1000) if row.kind is kind]
+    return [row for row in site.nib.anomalies(limit=1000).items if row.kind is kind]
 
 
 def only(site: CycleSite, kind: Kind) -> Anomaly:
@@ -27,7 +27,7 @@ def only(site: CycleSite, kind: Kind) -> Anomaly:
 
 def test_the_first_devices_are_no_news_and_a_later_one_is(site: CycleSite) -> None:
     site.cycle(box(1), box(2))
-    assert site.nib.anomalies() == ()
+    assert site.nib.anomalies().items == ()
     site.cycle(box(1), box(2), box(3))
     site.cycle(box(1), box(2), box(3))
     row = only(site, Kind.NEW_DEVICE)

@@ -72,7 +72,7 @@ def found_below(kind: Kind, subject: str, *, at: int = 1, **values: object) -> A
 
 
 def rows(nib: NIB, kind: Kind) -> list[Anomaly]:
-    return [row for row in nib.anomalies(limit=100) if row.kind is kind]
+    return [row for row in nib.anomalies(limit=100).items if row.kind is kind]
 
 
 def test_a_row_from_below_has_our_id_of_the_device_and_goes_further_up(nib: NIB) -> None:
