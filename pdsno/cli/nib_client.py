@@ -154,9 +154,9 @@ class NIBClient:
             raise self._stranger()
         return answer
 
-    def get(self, path: str) -> dict[str, Any]:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return one resource."""
-        return self._get(path, {})
+        return self._get(path, query or {})
 
     def post(
         self, path: str, body: Mapping[str, Any], *, version: int | None = None

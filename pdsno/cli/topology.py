@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ Examples:
   pdsno topology
   pdsno topology --region zone-A --root spine1
   pdsno topology --width 200 > network.txt
-  pdsno topology -o json | jq '.links[] | select(.status == "conflict")'
+  pdsno topology -o json | jq '.edges[] | select(.status == "conflict")'
   pdsno topology -o csv > links.csv"""
 
 
@@ -66,43 +66,44 @@ def topology(
     """Draw the network: devices and links, from the core down, each link once.
 
     What is no tree is drawn all the same: an arrow up means a link to a device that stands above.
-    JSON and YAML hold the devices and links whole, CSV has a row for each link.
+    JSON and YAML hold nodes and edges as the API gives them, CSV has a row for each link.
     """
     with NIBClient(api) as client:
-        devices = list(client.items("devices", {} if region is None else {"region": region}))
-        ids = {device["device_id"] for device in devices}
-        links = [
-            link for link in client.items("links", {}) if region is None or _touches(link, ids)
-        ]
+        graph = client.get("topology", {} if region is None else {"region": region})
+    nodes, edges = graph.get("nodes", []), graph.get("edges", [])
     if output is OutputFormat.CSV:
-        render([_flat(link) for link in links], fmt=output, columns=_COLUMNS)
+        render(list(_flat(nodes, edges)), fmt=output, columns=_COLUMNS)
         return
     if output is not OutputFormat.TABLE:
-        render_one({"devices": devices, "links": links}, fmt=output)
+        render_one(graph, fmt=output)
         return
-    if not devices and not links:
+    if not nodes:
         where = f" in region {region}" if region else ""
         click.echo(f"no devices found{where}", err=True)
         return
     plain = not _takes_unicode() if is_ascii is None else is_ascii
-    _show(Picture.of(devices, links, is_ascii=plain), root, width or _terminal_width())
+    _show(Picture.of(nodes, edges, is_ascii=plain), root, width or _terminal_width())
 
 
-_COLUMNS = ("device_a", "interface_a", "device_b", "interface_b", "status", "source", "last_seen")
+_COLUMNS = ("device_a", "interface_a", "device_b", "interface_b", "status", "protocol")
+_STRANGER = "neighbor:"
+"""So begins the ID of a neighbour that has none in the NIB."""
 
 
-def _flat(link: Row) -> Row:
-    row: dict[str, object] = {}
-    for side in ("a", "b"):
-        end = link[side]
-        row[f"device_{side}"] = end["device"] or end["device_id"]
-        row[f"interface_{side}"] = end["interface"]
-        row[f"device_id_{side}"] = end["device_id"]
-    return row | {name: value for name, value in link.items() if name not in {"a", "b"}}
-
-
-def _touches(link: Row, ids: set[str]) -> bool:
-    return link["a"]["device_id"] in ids or link["b"]["device_id"] in ids
+def _flat(nodes: Iterable[Row], edges: Iterable[Row]) -> Iterator[Row]:
+    labels = {node["id"]: node["label"] for node in nodes}
+    for edge in edges:
+        row: dict[str, object] = {}
+        for side, end in (("a", "source"), ("b", "target")):
+            key = edge[end]
+            row[f"device_{side}"] = labels[key]
+            row[f"interface_{side}"] = edge[f"{end}_interface"]
+            row[f"device_id_{side}"] = None if key.startswith(_STRANGER) else key
+        yield {
+            "link_id": edge["id"],
+            **row,
+            **{name: edge[name] for name in ("status", "protocol")},
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,55 +117,39 @@ class Picture:
     stubs: int
 
     @classmethod
-    def of(cls, devices: Iterable[Row], links: Iterable[Row], *, is_ascii: bool) -> "Picture":
-        """Make every text harmless, and a node of each end that is not among the devices."""
+    def of(cls, nodes: Iterable[Row], edges: Iterable[Row], *, is_ascii: bool) -> "Picture":
+        """Make every text of the API's graph harmless, and find who has which name."""
         from pdsno.domain.drawing import ASCII, BOX, Bond, Edge, Node
 
         def text(value: object) -> str:
             shown = cell_text(value)
             return shown.encode("ascii", "backslashreplace").decode() if is_ascii else shown
 
-        nodes: dict[str, Node] = {}
         names: dict[str, list[str]] = {}
-        for device in devices:
-            key = device["device_id"]
-            name = device["name"] or device["management_ip"] or key
-            nodes[key] = Node(
-                node_id=key,
-                label=text(name),
-                detail=text(_detail(device)),
-                rank=_RANKS.get(device["device_type"], _STUB_RANK),
-            )
-            names.setdefault(str(name).casefold(), []).append(key)
-
-        known = len(nodes)
-
-        def node_of(end: Row, link_id: str, side: str) -> str:
-            """Return the node of an end; one that no NIB knows is nobody else's, either."""
-            key: str = end["device_id"] or f"{link_id}/{side}"
-            if key not in nodes:
-                why = "not in this NIB" if end["device_id"] is None else "elsewhere"
-                label = text(end["device"] or end["device_id"] or "?")
-                nodes[key] = Node(node_id=key, label=label, detail=f"({why})", rank=_STUB_RANK)
-            return key
-
-        edges = [
+        drawn: list[Node] = []
+        stubs = 0
+        for node in nodes:
+            is_device = node["kind"] == "device"
+            rank = _RANKS.get(node["device_type"], _STUB_RANK) if is_device else _STUB_RANK
+            detail = text(_detail(node) if is_device else _why_stub(node))
+            label = text(node["label"])
+            drawn.append(Node(node_id=node["id"], label=label, detail=detail, rank=rank))
+            if is_device:
+                names.setdefault(str(node["label"]).casefold(), []).append(node["id"])
+            else:
+                stubs += 1
+        lines = [
             Edge(
-                a=node_of(link["a"], link["link_id"], "a"),
-                b=node_of(link["b"], link["link_id"], "b"),
-                a_end=text(link["a"]["interface"]) or None,
-                b_end=text(link["b"]["interface"]) or None,
-                bond=Bond(link["status"]),
+                a=edge["source"],
+                b=edge["target"],
+                a_end=text(edge["source_interface"]) or None,
+                b_end=text(edge["target_interface"]) or None,
+                bond=Bond(edge["status"]),
             )
-            for link in links
+            for edge in edges
         ]
-        return cls(
-            nodes=list(nodes.values()),
-            edges=edges,
-            names=names,
-            charset=ASCII if is_ascii else BOX,
-            stubs=len(nodes) - known,
-        )
+        charset = ASCII if is_ascii else BOX
+        return cls(nodes=drawn, edges=lines, names=names, charset=charset, stubs=stubs)
 
     def root(self, named: str) -> str:
         """Return the ID of the device that is meant. Raises InputError unless it is one."""
@@ -183,6 +168,10 @@ class Picture:
 
         roots = [] if root is None else [self.root(root)]
         return draw(self.nodes, self.edges, roots=roots, width=width, charset=self.charset)
+
+
+def _why_stub(node: Row) -> str:
+    return "(not in this NIB)" if node["id"].startswith(_STRANGER) else "(elsewhere)"
 
 
 def _detail(device: Row) -> str:

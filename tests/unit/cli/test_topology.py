@@ -3,12 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from pdsno.cli import topology
 from pdsno.cli.main import main
+from pdsno.cli.nib_client import NIBClient
 from pdsno.domain.entities import DeviceStatus, DeviceType, Link, LinkEnd, LinkStatus
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import NOW, TOKEN, device, put, served
@@ -129,15 +131,33 @@ def test_a_root_is_a_name_or_an_id_that_is_one(run: Callable[..., tuple[int, str
     assert "there is no device 'nobody' here: pdsno nib devices" in err
 
 
-def test_for_programs_there_are_the_devices_and_links_whole(
+def test_for_programs_there_are_the_nodes_and_edges_of_the_api(
     run: Callable[..., tuple[int, str, str]],
 ) -> None:
     told = json.loads(run("-o", "json")[1])
-    assert [d["device_id"] for d in told["devices"]] == [d.device_id for d in DEVICES]
-    assert [k["status"] for k in told["links"]][:2] == ["confirmed", "claimed"]
+    ids = [device.device_id for device in DEVICES]
+    assert [node["id"] for node in told["nodes"]] == [*ids, "neighbor:stranger"]
+    assert [edge["status"] for edge in told["edges"]][:2] == ["confirmed", "claimed"]
     rows = list(csv.DictReader(io.StringIO(run("-o", "csv")[1], newline="")))
     assert len(rows) == 5
     assert (rows[4]["device_b"], rows[4]["device_id_b"]) == ("stranger", "")
+    assert (rows[0]["device_a"], rows[0]["device_id_a"]) == ("spine1", "dev_0001")
+
+
+def test_the_network_is_asked_for_once(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, object]] = []
+    get = NIBClient.get
+
+    def counted(client: NIBClient, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        asked.append((path, query))
+        return get(client, path, query)
+
+    monkeypatch.setattr(NIBClient, "get", counted)
+    monkeypatch.setattr(NIBClient, "items", lambda *_: pytest.fail("a list is not asked for"))
+    assert run("--region", "b")[0] == 0
+    assert asked == [("topology", {"region": "b"})]
 
 
 def test_lines_fit_the_width(run: Callable[..., tuple[int, str, str]]) -> None:
