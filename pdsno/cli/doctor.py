@@ -236,7 +236,7 @@ def _look_at(patient: Patient, listeners: Sequence[doctor_ports.Listener]) -> It
     else:
         yield skipped("state", f"there is no {patient.state_dir} yet: it has never run")
     yield from doctor_state.secrets(patient.state_dir, _other_secrets(settings))
-    yield from _neighbours(patient)
+    yield from _neighbours(patient, status)
     yield _api(patient, status)
 
 
@@ -277,7 +277,7 @@ def _other_secrets(settings: "NodeSettings | None") -> list[Path]:
     return [*(path for path in named if path is not None), access_file()]
 
 
-def _neighbours(patient: Patient) -> Iterator[Finding]:
+def _neighbours(patient: Patient, status: Mapping[str, Any] | None) -> Iterator[Finding]:
     settings = patient.settings
     if settings is None:
         why = "all tiers are in one process" if patient.is_of_site else "only --settings says where"
@@ -297,7 +297,7 @@ def _neighbours(patient: Patient) -> Iterator[Finding]:
     if settings.broker is None:
         yield skipped("broker", "none in the settings: everything goes over REST")
     else:
-        yield doctor_peers.broker(settings.broker, tls)
+        yield doctor_peers.broker(settings.broker, tls, status)
 
 
 def _tls(state_dir: Path) -> "TlsIdentity | str":

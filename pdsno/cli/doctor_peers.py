@@ -212,12 +212,19 @@ def judge_greeting(code: int | None, who: str) -> Finding:
     return failed("broker", f"{who} refuses us (reason 0x{code:02x})", "see its log")
 
 
-def broker(settings: "BrokerSettings", tls: "TlsIdentity | None") -> Finding:
-    """Greet the broker as a client does, in TLS if it has a name, and say goodbye."""
+def broker(
+    settings: "BrokerSettings", tls: "TlsIdentity | None", status: Mapping[str, Any] | None = None
+) -> Finding:
+    """Greet the broker as a client does, in TLS if it has a name, and say goodbye.
+
+    Not while the controller, by its `status`, is connected: a broker has one of each name.
+    """
     from pdsno.communication.broker_greeting import greet
     from pdsno.domain.peers import server_name
 
     who = f"{settings.id or 'the broker'} at {settings.host}:{settings.number}"
+    if status is not None and status.get("mqtt_connected"):
+        return ok("broker", f"the controller is connected to {who}")
     try:
         if settings.id is None:
             with socket.create_connection((settings.host, settings.number), _CONNECT_S) as plain:
@@ -227,7 +234,7 @@ def broker(settings: "BrokerSettings", tls: "TlsIdentity | None") -> Finding:
         name = server_name(settings.id, settings.region)
         context = tls.client_context()
         with closing(_secured(settings.host, settings.number, context, name)) as secured:
-            return judge_greeting(greet(secured), who)
+            return judge_greeting(greet(secured, is_known=True), who)
     except OSError as error:
         return _unreached("broker", who, settings.id or "", error)
 

@@ -12,10 +12,12 @@ import pytest
 
 from pdsno.cli import doctor_peers
 from pdsno.cli.doctor_report import Finding, Outcome
+from pdsno.domain import topics
 from pdsno.domain.entities import ControllerStatus
 from pdsno.settings import BrokerSettings, ParentSettings
 from tests.integration.broker_rig import Rig, running_rig
 from tests.integration.trust_rig import Site, make_site, url_of
+from tests.integration.waiting import wait_until
 from tests.pki import make_pki
 
 OK, WARNING, FAILED, SKIPPED = Outcome
@@ -146,6 +148,18 @@ def test_a_broker_welcomes_a_certificate_of_its_own_system(rig: Rig, tmp_path: P
     assert bad.outcome is FAILED
     assert "not issued under our root" in bad.detail
     assert doctor_peers.broker(broker_at(rig), None).outcome is SKIPPED
+
+
+def test_a_greeting_takes_nothing_from_the_session_that_waits(rig: Rig) -> None:
+    """A broker knows us by our certificate: to greet it is to come in place of the controller."""
+    reader = rig.client(rig.pki.lc)
+    reader.subscribe(topics.policy("zone-A"))
+    reader.close()
+    assert rig.client(rig.pki.rc).publish(topics.policy("zone-A"), b"while away") == "Success"
+    assert doctor_peers.broker(broker_at(rig), rig.pki.lc.tls).outcome is OK
+    again = rig.client(rig.pki.lc)
+    wait_until(lambda: again.messages, "what waited")
+    assert again.messages == [(topics.policy("zone-A"), b"while away")]
 
 
 def test_a_broker_with_another_name_is_not_taken_for_ours(rig: Rig) -> None:

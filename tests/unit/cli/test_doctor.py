@@ -268,7 +268,9 @@ def test_a_running_controller_is_asked_at_its_socket(
 ) -> None:
     with NIBStore("memory://") as store, served(store) as api:
         remember(api.url, TOKEN)
-        status = {"controller_id": "rc", "is_validated": True, "api": api.url}
+        status = {
+            "controller_id": "rc", "is_validated": True, "api": api.url, "mqtt_connected": True,
+        }  # fmt: skip
         admin = AdminSocket(tmp_path / "admin.sock", {"GET /status": lambda _: status})
         admin.start()
         try:
@@ -277,6 +279,7 @@ def test_a_running_controller_is_asked_at_its_socket(
             admin.close()
     assert found["controller"]["outcome"] == "ok"
     assert found["API"]["outcome"] == "ok"
+    assert "the controller is connected" in found["broker"]["detail"]
 
 
 def test_settings_that_are_wrong_are_a_finding_and_the_machine_is_looked_at(
