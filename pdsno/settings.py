@@ -370,6 +370,16 @@ def load_broker_settings(path: Path) -> BrokerNodeSettings:
     return settings.model_copy(update=paths)
 
 
+def load_any_settings(path: Path) -> NodeSettings | BrokerNodeSettings:
+    """Return the settings of a controller or, where nothing in the file is of one, of a broker."""
+    given = _read(path).keys()
+    is_broker = given and given.isdisjoint(_OF_CONTROLLERS)
+    return load_broker_settings(path) if is_broker else load_settings(path)
+
+
+_OF_CONTROLLERS = NodeSettings.model_fields.keys() - BrokerNodeSettings.model_fields.keys()
+
+
 def default_state_dir() -> Path:
     """Return where an all-in-one installation keeps its state."""
     if os.geteuid() == 0:

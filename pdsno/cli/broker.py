@@ -11,6 +11,7 @@ from pdsno.cli.logging_setup import configure_service_logging
 from pdsno.cli.options import examples
 
 if TYPE_CHECKING:
+    from pdsno.communication.broker import MosquittoSettings
     from pdsno.settings import BrokerNodeSettings
 
 _SETTINGS = click.option(
@@ -69,16 +70,12 @@ def _run_agent(settings: "BrokerNodeSettings") -> None:
 
 
 def _run_plain(settings: "BrokerNodeSettings") -> None:
-    from pdsno.communication.broker import Mosquitto, MosquittoSettings
+    from pdsno.communication.broker import Mosquitto
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    mosquitto = Mosquitto(
-        MosquittoSettings(
-            listen=settings.listen, port=settings.number, state_dir=settings.state_dir
-        )
-    )
+    mosquitto = Mosquitto(mosquitto_of(settings))
     mosquitto.start()
     try:
         stop.wait()
@@ -86,20 +83,25 @@ def _run_plain(settings: "BrokerNodeSettings") -> None:
         mosquitto.stop()
 
 
+def mosquitto_of(settings: "BrokerNodeSettings") -> "MosquittoSettings":
+    """Return what mosquitto is to do by an agent's settings."""
+    from pdsno.communication.broker import MosquittoSettings
+
+    if settings.parent is None:
+        return MosquittoSettings(
+            listen=settings.listen, port=settings.number, state_dir=settings.state_dir
+        )
+    from pdsno.node.broker_agent import mosquitto_settings, tls_identity
+
+    return mosquitto_settings(settings, tls_identity(settings))
+
+
 @broker.command(epilog=examples("pdsno broker config --settings /etc/pdsno/broker.yml"))
 @_SETTINGS
 def config(settings_file: Path) -> None:
     """Print the mosquitto configuration that `broker run` would use."""
-    from pdsno.communication.broker import MosquittoSettings, render_configuration
+    from pdsno.communication.broker import render_configuration
     from pdsno.settings import load_broker_settings
 
-    settings = load_broker_settings(settings_file)
-    if settings.parent is None:
-        wanted = MosquittoSettings(
-            listen=settings.listen, port=settings.number, state_dir=settings.state_dir
-        )
-    else:
-        from pdsno.node.broker_agent import mosquitto_settings, tls_identity
-
-        wanted = mosquitto_settings(settings, tls_identity(settings))
+    wanted = mosquitto_of(load_broker_settings(settings_file))
     click.echo(render_configuration(wanted), nl=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pdsno.cli import doctor_host, doctor_peers, doctor_ports, doctor_state
+from pdsno.cli import doctor_broker, doctor_host, doctor_peers, doctor_ports, doctor_state
 from pdsno.cli.doctor_report import (
     Finding,
     Outcome,
@@ -26,9 +26,10 @@ from pdsno.domain.identifiers import Role
 if TYPE_CHECKING:
     from pdsno.identity.pki.tls_identity import TlsIdentity
     from pdsno.nib.care import NIBPlace
-    from pdsno.settings import NodeSettings
+    from pdsno.settings import BrokerNodeSettings, NodeSettings
 
 _SERVICE_SETTINGS = Path("/etc/pdsno/settings.yml")
+_BROKER_SETTINGS = Path("/etc/pdsno/broker.yml")
 _SERVICE_STATE = Path("/var/lib/pdsno")
 _TIERS = (Role.GLOBAL, Role.REGIONAL, Role.LOCAL)
 _COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red"}
@@ -36,6 +37,7 @@ _EPILOG = """\b
 Examples:
   pdsno doctor                                    what is on this machine
   pdsno doctor --settings /etc/pdsno/settings.yml
+  pdsno doctor --settings /etc/pdsno/broker.yml
   pdsno doctor --state-dir /var/lib/pdsno/site -o json
 
 It works while controllers run and while they do not, and changes nothing.
@@ -59,13 +61,27 @@ class Patient:
         return self.role in {Role.LOCAL, None}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subjects:
+    """Whom and what to look at."""
+
+    patients: Sequence[Patient] = ()
+    broker: "BrokerNodeSettings | None" = None
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether nothing of ours is set up here."""
+        return not self.patients and self.broker is None
+
+
 @click.command(epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.option(
     "--settings",
     "settings_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The controller's settings file.  [default: /etc/pdsno/settings.yml, if there is one]",
+    help="Settings of a controller or of the broker.  [default: /etc/pdsno/settings.yml and "
+    "broker.yml, if they are there]",
 )
 @click.option(
     "--state-dir",
@@ -107,16 +123,18 @@ def _tell(finding: Finding) -> None:
 
 
 def _examine(settings_file: Path | None, state_dir: Path | None) -> Iterator[Finding]:
-    patients: Sequence[Patient] = ()
+    subjects = Subjects()
     try:
-        patients = _patients(settings_file, state_dir)
+        subjects = _subjects(settings_file, state_dir)
     except InputError as error:
         yield failed("settings", str(error), "correct it: pdsno settings check FILE reads it again")
     else:
-        yield from _about_settings(patients)
+        yield from _about_settings(subjects)
+    patients = subjects.patients
     needs_broker = any(item.is_of_site for item in patients)
-    yield doctor_host.rights(sweeps=not patients or any(item.sweeps for item in patients))
-    yield from doctor_host.network(is_needed=_leaves_the_machine(patients))
+    sweeps = subjects.is_nobody or any(item.sweeps for item in patients)
+    yield doctor_host.rights(sweeps=sweeps)
+    yield from doctor_host.network(is_needed=_leaves_the_machine(subjects))
     yield from doctor_host.programs(
         needs_broker=needs_broker, needs_local=any(item.role is Role.LOCAL for item in patients)
     )
@@ -125,22 +143,29 @@ def _examine(settings_file: Path | None, state_dir: Path | None) -> Iterator[Fin
     for patient in patients:
         for finding in _look_at(patient, listeners):
             yield replace(finding, of=patient.name)
+    if subjects.broker is not None:
+        for finding in doctor_broker.look_at(subjects.broker, listeners, datetime.now(UTC)):
+            yield replace(finding, of="broker")
     if not patients:
         yield _saved_api()
 
 
-def _leaves_the_machine(patients: Sequence[Patient]) -> bool:
+def _leaves_the_machine(subjects: Subjects) -> bool:
     """Tell whether anybody here needs more network than loopback."""
     from pdsno.settings import is_loopback
 
-    if any(item.sweeps for item in patients):
+    if any(item.sweeps for item in subjects.patients):
         return True
-    listening = (item.settings.listen for item in patients if item.settings is not None)
-    return not patients or not all(is_loopback(host) for host in listening)
+    named = [*(item.settings for item in subjects.patients), subjects.broker]
+    listening = [item.listen for item in named if item is not None]
+    return subjects.is_nobody or not all(map(is_loopback, listening))
 
 
-def _about_settings(patients: Sequence[Patient]) -> Iterator[Finding]:
-    for patient in patients:
+def _about_settings(subjects: Subjects) -> Iterator[Finding]:
+    if subjects.broker is not None:
+        kind = "an agent" if subjects.broker.parent is not None else "a broker on loopback"
+        yield replace(ok("settings", f"sound, for {kind}"), of="broker")
+    for patient in subjects.patients:
         if patient.settings is not None:
             yield ok("settings", f"sound, for a {patient.settings.role.value} controller")
         else:
@@ -148,35 +173,47 @@ def _about_settings(patients: Sequence[Patient]) -> Iterator[Finding]:
             known = f"not given; looking at {patient.state_dir}"
             yield skipped("settings", why if patient.is_of_site else known)
             return
-    if not patients:
+    if subjects.is_nobody:
         yield skipped(
             "settings", "no controller is set up here: --settings FILE or --state-dir DIR name one"
         )
 
 
-def _patients(settings_file: Path | None, state_dir: Path | None) -> list[Patient]:
+def _subjects(settings_file: Path | None, state_dir: Path | None) -> Subjects:
     """Return whom to look at. Raises InputError for settings or a directory that are no good."""
-    from pdsno.settings import default_state_dir, load_settings
+    from pdsno.settings import default_state_dir, load_broker_settings
 
-    if settings_file is None and state_dir is None:
-        if _SERVICE_SETTINGS.exists():
-            settings_file = _SERVICE_SETTINGS
-        else:
-            places = (_SERVICE_STATE, default_state_dir())
-            state_dir = next((place for place in places if _holds_state(place)), None)
     if settings_file is not None:
-        settings = load_settings(settings_file)
-        return [
-            Patient(
-                name="",
-                role=settings.role,
-                state_dir=settings.state_dir,
-                admin_socket=settings.admin_socket,
-                settings=settings,
-            )
-        ]
-    if state_dir is None:
-        return []
+        return _by_settings(settings_file)
+    if state_dir is not None:
+        return Subjects(patients=_by_state(state_dir))
+    found = Subjects()
+    if _SERVICE_SETTINGS.exists():
+        found = _by_settings(_SERVICE_SETTINGS)
+    if _BROKER_SETTINGS.exists():
+        found = replace(found, broker=load_broker_settings(_BROKER_SETTINGS))
+    places = (_SERVICE_STATE, default_state_dir())
+    kept = next((place for place in places if _holds_state(place)), None)
+    return Subjects(patients=_by_state(kept)) if found.is_nobody and kept is not None else found
+
+
+def _by_settings(file: Path) -> Subjects:
+    from pdsno.settings import BrokerNodeSettings, load_any_settings
+
+    settings = load_any_settings(file)
+    if isinstance(settings, BrokerNodeSettings):
+        return Subjects(broker=settings)
+    patient = Patient(
+        name="",
+        role=settings.role,
+        state_dir=settings.state_dir,
+        admin_socket=settings.admin_socket,
+        settings=settings,
+    )
+    return Subjects(patients=[patient])
+
+
+def _by_state(state_dir: Path) -> list[Patient]:
     if not _holds_state(state_dir):
         raise InputError(f"{state_dir} is no state directory: there is no NIB in it")
     return _site(state_dir) or [

@@ -239,6 +239,25 @@ def broker(
         return _unreached("broker", who, settings.id or "", error)
 
 
+def bridge(host: str, port: int, broker_id: str, tls: "TlsIdentity") -> Finding:
+    """Look whether who answers at the other end of a bridge is the broker above.
+
+    By its certificate alone, under its name and under `host`, as mosquitto checks it: a greeting
+    would end the bridge.
+    """
+    from pdsno.domain.peers import server_name
+
+    if not tls.has_certificate:
+        return skipped("bridge", "it wants a certificate, and we have none yet")
+    who = f"{broker_id} at {host}:{port}"
+    try:
+        for name in (server_name(broker_id, None), host):
+            _secured(host, port, tls.client_context(), name).close()
+    except OSError as error:
+        return _unreached("bridge", who, broker_id, error)
+    return ok("bridge", f"{who} is whom the settings name")
+
+
 # --- the API ---------------------------------------------------------------------------------
 
 

@@ -6,21 +6,28 @@ import click
 
 from pdsno.cli.options import examples
 
+_EXAMPLES = examples(
+    "pdsno settings check /etc/pdsno/settings.yml", "pdsno settings check /etc/pdsno/broker.yml"
+)
 
-@click.group(epilog=examples("pdsno settings check /etc/pdsno/settings.yml"))
+
+@click.group(epilog=_EXAMPLES)
 def settings() -> None:
     """Check a settings file before a controller reads it."""
 
 
-@settings.command(epilog=examples("pdsno settings check /etc/pdsno/settings.yml"))
+@settings.command(epilog=_EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Read FILE as a controller would; exit 2 and one line if anything is wrong with it."""
+    """Read FILE as a controller, or the broker, would; exit 2 and one line if anything is wrong."""
     from pdsno.nib.password import read_password
-    from pdsno.settings import load_settings
+    from pdsno.settings import BrokerNodeSettings, load_any_settings
 
-    found = load_settings(file)
+    found = load_any_settings(file)
+    region = f" of {found.region}" if found.region else ""
+    if isinstance(found, BrokerNodeSettings):
+        click.echo(f"{file}: sound settings for a broker{region}", err=True)
+        return
     if found.nib is not None and found.nib.password_file is not None:
         read_password(found.nib.password_file)
-    region = f" of {found.region}" if found.region else ""
     click.echo(f"{file}: sound settings for a {found.role.value} controller{region}", err=True)

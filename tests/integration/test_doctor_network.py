@@ -162,6 +162,22 @@ def test_a_greeting_takes_nothing_from_the_session_that_waits(rig: Rig) -> None:
     assert again.messages == [(topics.policy("zone-A"), b"while away")]
 
 
+def test_a_bridge_s_other_end_is_known_by_its_certificate_alone(rig: Rig, tmp_path: Path) -> None:
+    port, name = rig.settings.port, "broker_cntl_global_1"
+    reader = rig.client(rig.pki.lc)
+    assert doctor_peers.bridge("127.0.0.1", port, name, rig.pki.lc.tls).outcome is OK
+    assert not reader.disconnects
+    for host, other, said in (
+        ("localhost", name, "certificate of somebody else"),
+        ("127.0.0.1", "broker_cntl_global_2", "certificate of somebody else"),
+    ):
+        found = doctor_peers.bridge(host, port, other, rig.pki.lc.tls)
+        assert (found.check, found.outcome) == ("bridge", FAILED)
+        assert said in found.detail
+    stranger = make_pki(tmp_path / "other")
+    assert doctor_peers.bridge("127.0.0.1", port, name, stranger.lc.tls).outcome is FAILED
+
+
 def test_a_broker_with_another_name_is_not_taken_for_ours(rig: Rig) -> None:
     found = doctor_peers.broker(broker_at(rig, "broker_cntl_global_2"), rig.pki.lc.tls)
     assert found.outcome is FAILED

@@ -5,12 +5,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pdsno.cli import doctor_broker, doctor_ports
+from pdsno.cli.doctor_report import Finding, Outcome
+from pdsno.communication.broker_settings import ACL
 from pdsno.domain import topics
 from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.identifiers import Role
@@ -43,6 +46,33 @@ def test_a_broker_joins_by_token_and_serves_controllers_by_their_rights(site: Si
     record = site.gc.nib_store.controller(BROKER)
     assert record is not None
     assert (record.role, record.state) == (Role.BROKER, "online")
+
+
+def test_the_doctor_knows_how_a_broker_is(site: Site) -> None:
+    def found() -> dict[str, Finding]:
+        looked = doctor_broker.look_at(site.settings, doctor_ports.listeners(), datetime.now(UTC))
+        worst = sorted(looked, key=lambda one: list(Outcome).index(one.outcome))
+        return {one.check: one for one in worst if one.outcome is not Outcome.SKIPPED}
+
+    before = found()
+    assert before["parent"].outcome is Outcome.OK  # of its join listener
+    running = site.joined_broker()
+    port = f"port {site.settings.number}"
+    well = found()
+    for check in ("mosquitto", "rights", "process", port, "database", "certificate", "chain"):
+        assert well[check].outcome is Outcome.OK, well[check]
+    for check in ("access list", "secrets", "parent"):
+        assert well[check].outcome is Outcome.OK, well[check]
+    (site.settings.state_dir / "mosquitto" / ACL).write_text("topic readwrite #\n")
+    key = site.settings.state_dir / "agent" / "key.pem"
+    key.chmod(0o644)
+    running.stop()
+    site.gc.close()
+    ill = found()
+    assert ill["process"].outcome is Outcome.WARNING
+    for check in ("access list", "secrets", "parent"):
+        assert ill[check].outcome is Outcome.FAILED, ill[check]
+        assert ill[check].remedy
 
 
 @pytest.mark.attack(12)
