@@ -194,7 +194,7 @@ def test_what_is_refused_or_only_tried_leaves_no_event_of_a_change(api: Api, nib
     dry = api.session.post(f"{url}/merge", json={"with": "dev_0002", "dry_run": True}, timeout=30)
     assert dry.status_code == 200
     for refused in (
-        api.session.patch(url, json={"nmae": "x"}, timeout=30),
+        api.session.patch(url, json={"shape": "x"}, timeout=30),
         api.session.patch(url, json={"name": "x"}, headers={"If-Match": '"99"'}, timeout=30),
         api.session.post(f"{api.url}{WEBHOOK}/wh_{'1' * 32}/test", timeout=30),
     ):
