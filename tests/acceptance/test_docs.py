@@ -3,14 +3,17 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+import pdsno
 from tests.acceptance.conftest import StandingDemo
 from tests.acceptance.support import REPOSITORY, environment, passable_folder, until
 from tests.integration.namespaces import Site, site_with_hosts
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.lab
 
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INSTALL = "in a clone that nobody installed yet"
 DEMO, UP, TIERS = "beside a demo", "on a site, up in the background", "on a site, in one shell"
 WATCH = "beside a demo, in a terminal of its own"
 
@@ -33,6 +37,7 @@ RUN = {
         "sudo .venv/bin/pdsno up --subnet 192.0.2.0/24 --credentials credentials.yml": UP,
     },
     "docs/tutorial.md": {
+        "python3 -m venv .venv": INSTALL,
         "pdsno nib devices": DEMO,
         "pdsno topology": DEMO,
         "pdsno nib devices --region zone-B --type router": DEMO,
@@ -58,6 +63,7 @@ RUN = {
         "--socket global.sock": TIERS,
         "pdsno controller list --socket global.sock": TIERS,
         "kill %1 %2 %3": TIERS,
+        "pdsno nib diff --since 1d": UP,
     },
 }
 NOT_RUN = {
@@ -66,7 +72,9 @@ NOT_RUN = {
         "make test": "is what runs this test",
     },
     "docs/tutorial.md": {
-        "make demo": "installs packages; test_demo.py runs the `pdsno demo` behind it",
+        "tools/install.sh apt tools/apt-packages.txt": (
+            "installs packages; test_demo.py runs the `pdsno demo` behind it"
+        ),
         "export PATH=$PWD/.venv/bin:$PATH": "the shells here have such a PATH",
     },
 }
@@ -139,6 +147,44 @@ def run_block(
 def _logs(clone: Path) -> str:
     """Return what the programs that a block left in the background said last."""
     return "\n".join(f"{log}:\n{log.read_text()[-3000:]}" for log in clone.rglob("*.log"))
+
+
+def test_the_tutorial_installs_all_of_it_by_pip(tmp_path: Path) -> None:
+    (block,) = of_kind("docs/tutorial.md", INSTALL)
+    make_venv, *others = block.splitlines()
+    for name in ("pdsno", "requirements"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=_NO_CACHES)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    in_clone(make_venv, tmp_path)
+    (libraries,) = (tmp_path / ".venv").glob("lib/python3*/site-packages")
+    # `make test` has just installed the same lock by the same hashes, which takes a minute: pip
+    # finds it there, and only compares the versions.
+    (libraries / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    assert in_clone("\n".join(others), tmp_path).splitlines()[-1] == f"pdsno {pdsno.__version__}"
+    files = {path.relative_to(tmp_path) for path in (tmp_path / "pdsno").rglob("*.*")}
+    assert {path for path in files if not (libraries / path).exists()} == set()
+
+
+_NO_CACHES = shutil.ignore_patterns("__pycache__")
+
+
+def in_clone(text: str, folder: Path) -> str:
+    """Run commands in a folder as in a terminal that knows no PDSNO yet; any failure is one."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    base = Path(sys.base_prefix) / "bin"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env={"PATH": f"{base}:{os.defpath}", "HOME": str(folder), "PIP_NO_COMPILE": "1", **kept},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -248,6 +294,8 @@ def test_what_is_shown_for_a_network_of_one_s_own_works(page: str, clone: Path, 
     for address in ("192.0.2.11", "192.0.2.12", "192.0.2.13"):
         assert address in said[0]
         assert address in devices, log.read_text()
+        if page == "docs/tutorial.md":
+            assert address in said[-1], "it is new since yesterday"
 
 
 def start(text: str, clone: Path, site: Site, log: Path) -> "subprocess.Popen[bytes]":
