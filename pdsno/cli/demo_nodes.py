@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from pdsno.cli.admin_client import DEFAULT_SOCKET, AdminClient
 from pdsno.cli.api_access import ApiTarget
 from pdsno.cli.nib_client import NIBClient
@@ -25,7 +23,6 @@ TIERS = ("global", "regional", "local")
 
 _POLL_S = 0.2
 _LOOK_S = 2.0
-_HTTP_S = 5.0
 _SOCKET = DEFAULT_SOCKET
 
 
@@ -107,28 +104,19 @@ class DemoNodes:
             shutil.rmtree(self._ca_file.parent, ignore_errors=True)
 
     def get(self, path: str) -> dict[str, Any]:
-        """Read from the API that was opened. Raises requests.RequestException."""
-        if self.access is None or self._ca_file is None:
-            raise LocalProtocolError("the API was not opened yet")
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(
-                f"{self.access.url}/api/v1/{path}",
-                headers={"Authorization": f"Bearer {self.access.token}"},
-                verify=str(self._ca_file),
-                timeout=_HTTP_S,
-            )
-        answer.raise_for_status()
-        body: dict[str, Any] = answer.json()
-        return body
+        """Read from the API that was opened. Raises as `NIBClient`."""
+        with self._client() as client:
+            return client.get(path)
 
     def nib(self) -> Picture:
         """Return what the API that was opened shows of the network."""
+        with self._client() as client:
+            return read_picture(client)
+
+    def _client(self) -> NIBClient:
         if self.access is None or self._ca_file is None:
             raise LocalProtocolError("the API was not opened yet")
-        target = ApiTarget(url=self.access.url, token=self.access.token, ca=self._ca_file)
-        with NIBClient(target) as client:
-            return read_picture(client)
+        return NIBClient(ApiTarget(url=self.access.url, token=self.access.token, ca=self._ca_file))
 
     def await_up(self, node: str, timeout_s: float) -> None:
         """Wait until a controller answers on its admin socket."""
@@ -165,7 +153,7 @@ class DemoNodes:
             try:
                 if is_there():
                     return
-            except (requests.RequestException, TransientError) as error:
+            except TransientError as error:
                 cause = type(error).__name__
             now = time.monotonic()
             if now > look:

@@ -43,14 +43,12 @@ class NIBClient:
     """
 
     def __init__(self, target: ApiTarget) -> None:
-        import requests
+        from pdsno.http_session import own_session
 
         self.url = target.url
         self.has_more = False
         self._target = target
-        self._session = requests.Session()
-        # Neither a proxy nor a password of the environment has a part in this.
-        self._session.trust_env = False
+        self._session = own_session()
         self._session.verify = str(target.ca) if target.ca else True
         if target.token is not None:
             self._session.headers["Authorization"] = f"Bearer {target.token}"

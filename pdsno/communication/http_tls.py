@@ -10,7 +10,6 @@ import http.client
 import ipaddress
 import ssl
 import time
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 
 from pdsno.communication.tls_errors import explain
 from pdsno.domain.errors import InputError, RemoteProtocolError, TransientError
+from pdsno.http_session import own_session
 
 _POOL = 16
 # Servers close a connection that was idle for 15 s: one that is nearly as old may be gone by the
@@ -33,10 +33,7 @@ _ALERT_S = 1.0
 
 def new_session(context: ssl.SSLContext | None, server_name: str) -> requests.Session:
     """Return a session for one controller: over TLS with a context, else to this machine only."""
-    session = requests.Session()
-    # Neither proxies nor .netrc of whoever runs us, and no cookies: sessions are shared by threads.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session = own_session()
     session.adapters.clear()
     if context is None:
         session.mount("http://", _LoopbackAdapter(1, _POOL, max_retries=0))

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 
 from pdsno.domain.errors import InputError, OperationError, TransientError
+from pdsno.http_session import own_session
 
 PAGE = 500
 MOST_ITEMS = 1_000_000
@@ -47,9 +48,7 @@ class NetBoxClient:
         self.url = url.rstrip("/").removesuffix("/api")
         self.version = ""
         self._sleep = sleep
-        self._session = requests.Session()
-        # Neither a proxy nor a password of the environment has a part in this.
-        self._session.trust_env = False
+        self._session = own_session()
         self._session.verify = str(ca) if ca else True
         self._session.headers["Authorization"] = authorization(token)
         self._session.headers["Accept"] = "application/json"

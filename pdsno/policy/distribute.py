@@ -5,14 +5,6 @@ from pdsno.domain.messages import PolicyUpdate
 from pdsno.domain.policy import Policy, check_policy
 
 
-def for_region(policy: Policy, region: str) -> PolicyUpdate:
-    """Return the update for one region's local controllers.
-
-    Without a region in it, it says that policy serves the region no longer.
-    """
-    return PolicyUpdate(epoch=policy.epoch, version=policy.version, region=policy.region(region))
-
-
 def accept(current: Policy | None, update: PolicyUpdate) -> Policy | None:
     """Return the policy to keep, or None if the update is the one we have.
 

@@ -1,4 +1,7 @@
-"""Fixtures of the NIB's conformance suite: every test runs over every store."""
+"""Fixtures of the contract tests.
+
+`nib` is for the conformance suite: every test runs over every store. `api` shows `memory_nib`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import STORES, Store, name_of
 from tests.postgres import postgres
+from tests.unit.api.serving import Api, served
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +32,16 @@ def store(request: pytest.FixtureRequest) -> Store:
 def nib(store: Store, tmp_path: Path) -> Iterator[NIBStore]:
     with store.open(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def memory_nib() -> Iterator[NIBStore]:
+    """An empty NIB, for what is the same over every store."""
+    with NIBStore("memory://") as opened:
+        yield opened
+
+
+@pytest.fixture
+def api(memory_nib: NIBStore) -> Iterator[Api]:
+    with served(memory_nib) as running:
+        yield running

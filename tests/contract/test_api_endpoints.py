@@ -1,6 +1,5 @@
 """What users of endpoints, of the ledger and of the metrics rely on."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,27 +15,13 @@ from tests.unit.api.serving import (
     endpoint,
     put,
     seen,
-    served,
 )
-
-
-@pytest.fixture
-def nib() -> Iterator[NIBStore]:
-    with NIBStore("memory://") as store:
-        yield store
-
-
-@pytest.fixture
-def api(nib: NIBStore) -> Iterator[Api]:
-    with served(nib) as running:
-        yield running
-
 
 # --- endpoints -------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def phones(nib: NIBStore) -> None:
+def phones(memory_nib: NIBStore) -> None:
     random = endpoint(
         4,
         mac="02:00:00:00:00:04",
@@ -45,7 +30,7 @@ def phones(nib: NIBStore) -> None:
         vendor=None,
         last_seen=NOW + timedelta(hours=1),
     )
-    with nib.transaction() as change:
+    with memory_nib.transaction() as change:
         change.put_endpoints(
             [endpoint(1), endpoint(2), endpoint(3, namespace="zone-A/red"), random]
         )
@@ -135,8 +120,8 @@ def test_before_the_first_cycle_the_ledger_is_empty(api: Api) -> None:
     assert api.get("probes/cycles") == {"items": [], "next_cursor": None}
 
 
-def test_the_ledger_says_who_allowed_what_newest_first(api: Api, nib: NIBStore) -> None:
-    with nib.transaction() as change:
+def test_the_ledger_says_who_allowed_what_newest_first(api: Api, memory_nib: NIBStore) -> None:
+    with memory_nib.transaction() as change:
         for number in range(5):
             change.put_cycle(cycle(f"cycle-{number}"), [], keep_cycles=5)
     found = list(api.walk("probes/cycles", limit=2))
@@ -155,9 +140,9 @@ def test_the_ledger_says_who_allowed_what_newest_first(api: Api, nib: NIBStore) 
     assert found[0]["interruptions"] == [{"reason": "link lost", "where": "eth1", "detail": ""}]
 
 
-def test_pages_of_the_ledger_go_on_when_newer_cycles_come(api: Api, nib: NIBStore) -> None:
+def test_pages_of_the_ledger_go_on_when_newer_cycles_come(api: Api, memory_nib: NIBStore) -> None:
     def put_cycle(cycle_id: str) -> None:
-        with nib.transaction() as change:
+        with memory_nib.transaction() as change:
             change.put_cycle(cycle(cycle_id), [], keep_cycles=4)
 
     for number in range(4):
@@ -192,11 +177,11 @@ def test_a_scrape_of_an_empty_nib_shows_zeroes_and_no_cycle(api: Api) -> None:
     assert not [name for name, _ in samples if "cycle" in name or "probe" in name]
 
 
-def test_a_scrape_shows_what_the_nib_holds(api: Api, nib: NIBStore) -> None:
-    put(nib, device(1), device(2), device(3, status=DeviceStatus.INACTIVE))
+def test_a_scrape_shows_what_the_nib_holds(api: Api, memory_nib: NIBStore) -> None:
+    put(memory_nib, device(1), device(2), device(3, status=DeviceStatus.INACTIVE))
     a, b = (LinkEnd(device_id=f"dev_000{n}", device=None, interface="e") for n in (1, 2))
     link = Link(link_id="l", a=a, b=b, source="lldp", status=LinkStatus.CLAIMED, last_seen=NOW)
-    with nib.transaction() as change:
+    with memory_nib.transaction() as change:
         change.replace_links([link])
         change.put_endpoints([endpoint(1), endpoint(2)])
         change.enqueue("DISCOVERY_REPORT", {})
@@ -216,6 +201,6 @@ def test_a_scrape_shows_what_the_nib_holds(api: Api, nib: NIBStore) -> None:
     assert samples["pdsno_cycle_finished_timestamp_seconds", ""] == NOW.timestamp()
 
 
-def test_a_nib_that_cannot_be_read_is_no_scrape_of_zeroes(api: Api, nib: NIBStore) -> None:
-    nib.close()
+def test_a_nib_that_cannot_be_read_is_no_scrape_of_zeroes(api: Api, memory_nib: NIBStore) -> None:
+    memory_nib.close()
     assert "NIB cannot be read" in api.problem("/metrics", 503)

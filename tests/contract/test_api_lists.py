@@ -70,15 +70,9 @@ INTERFACE_FIELDS = [f.name for f in fields(Interface)]
 
 
 @pytest.fixture
-def nib() -> Iterator[NIBStore]:
-    with NIBStore("memory://") as store:
-        yield store
-
-
-@pytest.fixture
-def api(nib: NIBStore) -> Iterator[Api]:
-    put(nib, SPINE, HOST)
-    with served(nib) as running:
+def api(memory_nib: NIBStore) -> Iterator[Api]:
+    put(memory_nib, SPINE, HOST)
+    with served(memory_nib) as running:
         yield running
 
 
@@ -130,9 +124,9 @@ def test_a_device_alone_also_tells_neighbors_and_provenance(api: Api) -> None:
 
 
 def test_an_id_that_was_merged_away_shows_the_device_that_absorbed_it(
-    api: Api, nib: NIBStore
+    api: Api, memory_nib: NIBStore
 ) -> None:
-    with nib.transaction() as change:
+    with memory_nib.transaction() as change:
         change.absorb_device("dev_0002", "dev_0001")
     assert api.get("devices/dev_0002")["device_id"] == "dev_0001"
 
@@ -182,18 +176,20 @@ def test_pages_are_complete_without_gaps_or_repeats_while_devices_arrive(
     backend: str, tmp_path: Path
 ) -> None:
     with (
-        NIBStore("memory://" if backend == "memory" else tmp_path / "nib.sqlite") as nib,
-        served(nib) as api,
+        NIBStore(
+            "memory://" if backend == "memory" else tmp_path / "memory_nib.sqlite"
+        ) as memory_nib,
+        served(memory_nib) as api,
     ):
-        seen, there = _walk_while_devices_arrive(api, nib)
+        seen, there = _walk_while_devices_arrive(api, memory_nib)
     assert seen == sorted(seen)
     assert len(seen) == len(set(seen))
     assert there <= set(seen)
 
 
-def _walk_while_devices_arrive(api: Api, nib: NIBStore) -> tuple[list[str], set[str]]:
+def _walk_while_devices_arrive(api: Api, memory_nib: NIBStore) -> tuple[list[str], set[str]]:
     there = [device(number) for number in range(10, 60)]
-    put(nib, *there)
+    put(memory_nib, *there)
     stop = threading.Event()
 
     def arrive() -> None:
@@ -201,7 +197,7 @@ def _walk_while_devices_arrive(api: Api, nib: NIBStore) -> tuple[list[str], set[
             if stop.is_set():
                 return
             # In front of, between and behind those that the pages go through.
-            put(nib, device(number, device_id=f"dev_{number % 70:04}_{number}"))
+            put(memory_nib, device(number, device_id=f"dev_{number % 70:04}_{number}"))
 
     writer = threading.Thread(target=arrive)
     writer.start()
@@ -218,15 +214,15 @@ def test_the_last_page_is_full_and_names_no_other(two_devices: Api) -> None:
     assert two_devices.get("devices", limit=1)["next_cursor"] is not None
 
 
-def test_a_page_may_have_another_size_than_the_one_before(api: Api, nib: NIBStore) -> None:
-    put(nib, *(device(number) for number in range(10, 15)))
+def test_a_page_may_have_another_size_than_the_one_before(api: Api, memory_nib: NIBStore) -> None:
+    put(memory_nib, *(device(number) for number in range(10, 15)))
     first = api.get("devices", limit=2)
     rest = api.get("devices", limit=1000, cursor=first["next_cursor"])
     assert ids(first["items"] + rest["items"]) == ids(api.items("devices"))
 
 
-def test_a_list_has_a_hundred_items_unless_told_otherwise(api: Api, nib: NIBStore) -> None:
-    put(nib, *(device(number) for number in range(10, 160)))
+def test_a_list_has_a_hundred_items_unless_told_otherwise(api: Api, memory_nib: NIBStore) -> None:
+    put(memory_nib, *(device(number) for number in range(10, 160)))
     assert len(api.items("devices")) == 100
     assert len(api.items("devices", limit=1000)) == 152
 
@@ -234,9 +230,9 @@ def test_a_list_has_a_hundred_items_unless_told_otherwise(api: Api, nib: NIBStor
 # --- interfaces and links --------------------------------------------------------------------
 
 
-def test_interfaces_name_the_device_that_has_them(api: Api, nib: NIBStore) -> None:
+def test_interfaces_name_the_device_that_has_them(api: Api, memory_nib: NIBStore) -> None:
     ports = tuple(Interface(name=f"e{number}") for number in range(5))
-    put(nib, device(3, name="leaf1", region="zone-A", interfaces=ports))
+    put(memory_nib, device(3, name="leaf1", region="zone-A", interfaces=ports))
     found = list(api.walk("interfaces", limit=2))
     assert [(item["device"], item["name"]) for item in found] == [
         ("spine1", "eth1"),
@@ -254,9 +250,9 @@ def link(link_id: str, a: Device, b: Device | None, status: LinkStatus) -> Link:
     return Link(link_id=link_id, a=near, b=far, source="lldp", status=status, last_seen=NOW)
 
 
-def test_links_are_found_by_either_end_and_by_status(api: Api, nib: NIBStore) -> None:
+def test_links_are_found_by_either_end_and_by_status(api: Api, memory_nib: NIBStore) -> None:
     confirmed = link("link_1", SPINE, HOST, LinkStatus.CONFIRMED)
-    with nib.transaction() as change:
+    with memory_nib.transaction() as change:
         change.replace_links([confirmed, link("link_2", SPINE, None, LinkStatus.CLAIMED)])
     both = list(api.walk("links", limit=1))
     assert both[0] == {
@@ -276,13 +272,13 @@ def test_links_are_found_by_either_end_and_by_status(api: Api, nib: NIBStore) ->
 # --- controllers, events, probes -------------------------------------------------------------
 
 
-def test_controllers_show_neither_keys_nor_certificates(api: Api, nib: NIBStore) -> None:
+def test_controllers_show_neither_keys_nor_certificates(api: Api, memory_nib: NIBStore) -> None:
     known = [
         controller("local_cntl_zone-A_1", Role.LOCAL, "zone-A"),
         controller("regional_cntl_zone-A_1", Role.REGIONAL, "zone-A"),
         controller("regional_cntl_zone-B_1", Role.REGIONAL, "zone-B"),
     ]
-    with nib.transaction() as change:
+    with memory_nib.transaction() as change:
         for record in known:
             change.put_controller(record, expected_version=None)
     found = list(api.walk("controllers", limit=1))
@@ -297,8 +293,8 @@ def test_controllers_show_neither_keys_nor_certificates(api: Api, nib: NIBStore)
 
 
 @pytest.fixture
-def log(nib: NIBStore) -> None:
-    with nib.transaction() as change:
+def log(memory_nib: NIBStore) -> None:
+    with memory_nib.transaction() as change:
         for number in range(1, 8):
             kind = "DEVICE_APPEARED" if number % 2 else "DEVICE_CHANGED"
             change.append_event(event(kind, f"dev_{number}", "zone-A" if number < 5 else None))

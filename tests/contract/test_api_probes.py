@@ -1,23 +1,9 @@
 """What the list of probes answers over HTTP."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import Api, cycle, outcome, served
-
-
-@pytest.fixture
-def nib() -> Iterator[NIBStore]:
-    with NIBStore("memory://") as store:
-        yield store
-
-
-@pytest.fixture
-def api(nib: NIBStore) -> Iterator[Api]:
-    with served(nib) as running:
-        yield running
+from tests.unit.api.serving import Api, cycle, outcome
 
 
 def test_before_the_first_cycle_there_are_no_probes(api: Api) -> None:
@@ -25,8 +11,8 @@ def test_before_the_first_cycle_there_are_no_probes(api: Api) -> None:
 
 
 @pytest.fixture
-def cycles(nib: NIBStore) -> None:
-    with nib.transaction() as change:
+def cycles(memory_nib: NIBStore) -> None:
+    with memory_nib.transaction() as change:
         for name, answered in (("cycle-1", 1), ("cycle-2", 4)):
             found = [outcome(f"10.1.0.{n}", is_answered=n <= answered) for n in range(1, 11)]
             change.put_cycle(cycle(name), found, keep_cycles=2)
@@ -60,10 +46,10 @@ def test_probes_are_found_by_cycle_address_and_answer(api: Api) -> None:
 
 @pytest.mark.usefixtures("cycles")
 def test_pages_of_probes_stay_in_their_cycle_when_a_newer_one_comes(
-    api: Api, nib: NIBStore
+    api: Api, memory_nib: NIBStore
 ) -> None:
     def next_cycle() -> None:
-        with nib.transaction() as change:
+        with memory_nib.transaction() as change:
             newer = [outcome("192.0.2.1", is_answered=True)]
             change.put_cycle(cycle("cycle-3"), newer, keep_cycles=2)
 

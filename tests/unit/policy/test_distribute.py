@@ -10,21 +10,20 @@ from hypothesis import strategies as st
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.messages import PolicyUpdate
 from pdsno.domain.policy import Policy, RegionPolicy
-from pdsno.policy.distribute import accept, for_region
+from pdsno.policy.distribute import accept
 
 ZONE_A, ZONE_B = RegionPolicy(region="zone-A"), RegionPolicy(region="zone-B")
 POLICY = Policy(epoch=2, version=5, regions=(ZONE_A, ZONE_B))
 WHOLE = PolicyUpdate(epoch=2, version=5, policy=POLICY)
 
 
-def test_a_region_gets_its_own_part_and_no_other() -> None:
-    update = for_region(POLICY, "zone-A")
-    assert update == PolicyUpdate(epoch=2, version=5, region=ZONE_A)
+def test_a_region_keeps_its_own_part_and_no_other() -> None:
+    update = PolicyUpdate(epoch=2, version=5, region=ZONE_A)
     assert accept(None, update) == replace(POLICY, regions=(ZONE_A,))
 
 
 def test_a_region_that_policy_dropped_is_told_so() -> None:
-    kept = accept(replace(POLICY, version=4), for_region(POLICY, "zone-C"))
+    kept = accept(replace(POLICY, version=4), PolicyUpdate(epoch=2, version=5))
     assert kept == replace(POLICY, regions=())
 
 
