@@ -176,20 +176,18 @@ def test_pages_are_complete_without_gaps_or_repeats_while_devices_arrive(
     backend: str, tmp_path: Path
 ) -> None:
     with (
-        NIBStore(
-            "memory://" if backend == "memory" else tmp_path / "memory_nib.sqlite"
-        ) as memory_nib,
-        served(memory_nib) as api,
+        NIBStore("memory://" if backend == "memory" else tmp_path / "nib.sqlite") as nib,
+        served(nib) as api,
     ):
-        seen, there = _walk_while_devices_arrive(api, memory_nib)
+        seen, there = _walk_while_devices_arrive(api, nib)
     assert seen == sorted(seen)
     assert len(seen) == len(set(seen))
     assert there <= set(seen)
 
 
-def _walk_while_devices_arrive(api: Api, memory_nib: NIBStore) -> tuple[list[str], set[str]]:
+def _walk_while_devices_arrive(api: Api, nib: NIBStore) -> tuple[list[str], set[str]]:
     there = [device(number) for number in range(10, 60)]
-    put(memory_nib, *there)
+    put(nib, *there)
     stop = threading.Event()
 
     def arrive() -> None:
@@ -197,7 +195,7 @@ def _walk_while_devices_arrive(api: Api, memory_nib: NIBStore) -> tuple[list[str
             if stop.is_set():
                 return
             # In front of, between and behind those that the pages go through.
-            put(memory_nib, device(number, device_id=f"dev_{number % 70:04}_{number}"))
+            put(nib, device(number, device_id=f"dev_{number % 70:04}_{number}"))
 
     writer = threading.Thread(target=arrive)
     writer.start()
