@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, wraps
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,12 +20,15 @@ from urllib.parse import urlsplit
 import click
 
 from pdsno.domain.errors import InputError, OperationError
+from pdsno.integrations import nib_rest
+from pdsno.integrations.nib_rest import (
+    CA_VARIABLE,
+    DEFAULT_API,
+    TOKEN,
+    TOKEN_VARIABLE,
+    is_loopback,
+)
 
-DEFAULT_API = "http://127.0.0.1:8080"
-TOKEN_VARIABLE = "PDSNO_API_TOKEN"  # noqa: S105 - the name of a variable
-CA_VARIABLE = "PDSNO_CA"
-
-_TOKEN = re.compile(r"pdsno_[A-Za-z0-9_-]{43}", re.ASCII)
 _OWN_S = 3600
 _FOREVER = "9999"
 _PORTS = {"http": 80, "https": 443}
@@ -151,18 +153,9 @@ def _api_of_this_host() -> str:
 def checked_url(url: str) -> str:
     """Return the URL of an API without a slash at its end. Raises InputError if it is none."""
     try:
-        parts = urlsplit(url)
-        is_sound = (
-            parts.scheme in _PORTS
-            and bool(parts.hostname)
-            and parts.port != 0
-            and not (parts.username or parts.query or parts.fragment)
-        )
-    except ValueError:
-        is_sound = False
-    if not is_sound:
-        raise InputError(f"{url!r} is not the URL of an API: write it as {DEFAULT_API}")
-    return url.rstrip("/")
+        return nib_rest.checked_url(url)
+    except nib_rest.WrongAccessError as error:
+        raise InputError(str(error)) from error
 
 
 # --- what is kept ----------------------------------------------------------------------------
@@ -286,7 +279,7 @@ def _token(token_file: Path | None, kept: str | None) -> tuple[str | None, str]:
         token, origin = kept, f"kept in {access_file()}"
     else:
         return None, ""
-    if not _TOKEN.fullmatch(token):
+    if not TOKEN.fullmatch(token):
         raise InputError(f"what is {origin} is no API token (pdsno_…); {_MAKE_ONE}")
     return token, origin
 
@@ -326,24 +319,9 @@ def _is_private(url: str) -> bool:
     return urlsplit(url).scheme == "https" or is_loopback(url)
 
 
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL never leaves the machine."""
-    parts = urlsplit(url)
-    if parts.hostname == "localhost":
-        return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
-
-
 def check_ca(path: Path) -> None:
     """Raise InputError for a file that is no CA in PEM."""
-    import ssl
-
     try:
-        ssl.create_default_context(cafile=path)
-    except ssl.SSLError as error:
-        raise InputError(f"{path} is no CA certificate in PEM") from error
-    except OSError as error:
-        raise InputError(f"cannot read the CA {path}: {error.strerror}") from error
+        nib_rest.check_ca(path)
+    except nib_rest.WrongAccessError as error:
+        raise InputError(str(error)) from error

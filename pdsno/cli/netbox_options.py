@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from pdsno.cli.api_access import check_ca, checked_url, is_loopback, read_private
+from pdsno.cli.api_access import check_ca, checked_url, read_private
 from pdsno.domain.errors import InputError
+from pdsno.integrations.nib_rest import is_loopback
 
 if TYPE_CHECKING:
     from pdsno.integrations.netbox_client import NetBoxClient

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from pdsno.cli.api_access import CA_VARIABLE, TOKEN_VARIABLE, ApiTarget
+from pdsno.cli.api_access import ApiTarget
 from pdsno.domain.errors import (
     ConflictError,
     InputError,
@@ -16,6 +16,7 @@ from pdsno.domain.errors import (
     OperationError,
     TransientError,
 )
+from pdsno.integrations.nib_rest import CA_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     import requests

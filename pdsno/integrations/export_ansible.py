@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from pdsno.domain.entities import Device
-from pdsno.integrations.inventory_names import Groups, facts_of, host_names, in_order
-from pdsno.integrations.platform_names import ANSIBLE_NETWORK_OS
+from pdsno.integrations.ansible_variables import variables_of
+from pdsno.integrations.inventory_names import Groups, host_names, in_order
 
 _TEMPLATE = re.compile(r"\{[{%#]")
 _UNSAFE = "__ansible_unsafe"
@@ -90,21 +90,10 @@ def _hosts_and_groups(
     members: dict[str, list[str]] = {}
     for device in ordered:
         host = names[device.device_id]
-        hosts[host] = {key: _safe(value, mark) for key, value in _variables(device).items()}
+        hosts[host] = {key: _safe(value, mark) for key, value in variables_of(device).items()}
         for group in groups.of(device):
             members.setdefault(group, []).append(host)
     return dict(sorted(hosts.items())), {key: sorted(own) for key, own in sorted(members.items())}
-
-
-def _variables(device: Device) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if device.management_ip:
-        found["ansible_host"] = device.management_ip
-    network_os = ANSIBLE_NETWORK_OS.get(device.platform or "")
-    if network_os:
-        found["ansible_network_os"] = network_os
-        found["ansible_connection"] = "ansible.netcommon.network_cli"
-    return found | {f"pdsno_{key}": value for key, value in facts_of(device).items()}
 
 
 def _safe(value: object, mark: Any) -> object:  # noqa: ANN401 - as above

@@ -3,27 +3,19 @@
 No name is resolved, no password is needed: what ansible-vault sealed stays sealed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from pdsno.domain.errors import InputError
 from pdsno.domain.expectation import Expectation, ExpectedDevice
 from pdsno.integrations.platform_names import own_platform
 from pdsno.southbound.ansible_inventory import MAX_HOSTS, read_inventory
+from pdsno.southbound.nornir_inventory import FIELDS, read_nornir
 
-NORNIR_FIELDS = frozenset(
-    {
-        "hostname", "port", "username", "password", "platform", "groups", "data",
-        "connection_options",
-    }
-)  # fmt: skip
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "implicit_localhost"})
 _HOST_PLATFORMS = frozenset({None, "linux"})
-_MOST_GROUPS = 100
 
 
 def from_ansible_inventory(path: Path) -> Expectation:
@@ -68,19 +60,15 @@ def from_nornir_inventory(path: Path) -> Expectation:
 
     Raises InputError, naming the file.
     """
-    hosts = _mapping(_load(path), path)
-    groups = _beside(path, "groups")
-    defaults = _beside(path, "defaults")
+    found = read_nornir(path)
     devices = []
-    for name, body in hosts.items():
-        host = _mapping(body, path)
-        platform = _first("platform", [host, *_ancestors(host, groups, path), defaults])
+    for name, host in found.hosts.items():
         data = host.get("data")
         devices.append(
             _device(
-                name=str(name),
+                name=name,
                 hostname=str(host.get("hostname") or name),
-                platform=own_platform(platform),
+                platform=own_platform(found.text(name, "platform")),
                 data=data if isinstance(data, dict) else {},
                 place=f"{path}: {name}",
             )
@@ -91,9 +79,7 @@ def from_nornir_inventory(path: Path) -> Expectation:
 def looks_like_nornir(document: Mapping[Any, Any]) -> bool:
     """Tell whether a YAML mapping is one of Nornir's hosts, not of Ansible's groups."""
     bodies = [body for body in document.values() if body]
-    return bool(bodies) and all(
-        isinstance(body, dict) and body.keys() <= NORNIR_FIELDS for body in bodies
-    )
+    return bool(bodies) and all(isinstance(body, dict) and body.keys() <= FIELDS for body in bodies)
 
 
 def _device(
@@ -131,49 +117,3 @@ def _expectation(path: Path, devices: list[ExpectedDevice], notes: list[str]) ->
     if len(devices) > MAX_HOSTS:
         raise InputError(f"{path}: more than {MAX_HOSTS:,} hosts")
     return Expectation(source=str(path), devices=tuple(devices), notes=tuple(notes))
-
-
-def _load(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        # A YAML error quotes the line, and the line may hold a password.
-        raise InputError(f"{path}: not YAML") from error
-
-
-def _beside(path: Path, name: str) -> dict[Any, Any]:
-    for suffix in (path.suffix, ".yaml", ".yml"):
-        file = path.with_name(f"{name}{suffix}")
-        if file.is_file():
-            return _mapping(_load(file), file)
-    return {}
-
-
-def _mapping(value: object, path: Path) -> dict[Any, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: expected a mapping of names to hosts or groups")
-    return value
-
-
-def _ancestors(
-    host: Mapping[str, Any], groups: Mapping[Any, Any], path: Path
-) -> Iterator[Mapping[str, Any]]:
-    """Yield a host's groups by Nornir's order: depth first, each once."""
-    seen: set[str] = set()
-    waiting = list(host.get("groups") or [])
-    while waiting and len(seen) < _MOST_GROUPS:
-        name = str(waiting.pop(0))
-        if name in seen:
-            continue
-        seen.add(name)
-        group = _mapping(groups.get(name), path)
-        yield group
-        waiting = [*(group.get("groups") or []), *waiting]
-
-
-def _first(key: str, layers: list[Mapping[str, Any]]) -> str | None:
-    return next((str(layer[key]) for layer in layers if layer.get(key)), None)

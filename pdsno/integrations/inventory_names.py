@@ -2,13 +2,50 @@
 
 What a device calls itself is anybody's word. Ansible reads `sw[1:9]` as nine hosts, `a:22` as a
 port, and `{{ }}` as code; so names keep letters, digits, dots, dashes and underlines only.
+
+The Ansible collection carries this file along to where PDSNO is not: the standard library only.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
-from pdsno.domain.entities import Device
+
+class Listed(Protocol):
+    """What inventories need of a device: of a record of the NIB, or of an item of its REST API."""
+
+    @property
+    def device_id(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def device_type(self) -> str: ...
+    @property
+    def vendor(self) -> str | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def platform(self) -> str | None: ...
+    @property
+    def os_version(self) -> str | None: ...
+    @property
+    def serial(self) -> str | None: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def management_ip(self) -> str | None: ...
+    @property
+    def macs(self) -> Sequence[str]: ...
+    @property
+    def ips(self) -> Sequence[str]: ...
+
+
+D = TypeVar("D", bound=Listed)
 
 _LONGEST = 128
 _RESERVED = frozenset({"all", "ungrouped", "localhost", "defaults", "groups", "hosts", "vars"})
@@ -19,7 +56,7 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-")[:_LONGEST]
 
 
-def host_names(devices: Iterable[Device]) -> dict[str, str]:
+def host_names(devices: Iterable[Listed]) -> dict[str, str]:
     """Return a name for each device ID: its own where that is unique, else with region or ID.
 
     Names that differ in case alone are one: files and people take them for one.
@@ -35,7 +72,7 @@ def host_names(devices: Iterable[Device]) -> dict[str, str]:
     }
 
 
-def _forms(device: Device) -> list[str]:
+def _forms(device: Listed) -> list[str]:
     """Return what a device may be called, the shortest first; the last one is nobody else's."""
     own = safe_name(device.name or device.management_ip or "") or safe_name(device.device_id)
     regional = [f"{own}-{device.region}"] if device.region else []
@@ -70,22 +107,23 @@ class Groups:
             self._names[kind, value] = known
         return known
 
-    def of(self, device: Device) -> list[str]:
+    def of(self, device: Listed) -> list[str]:
         """Return the groups of a device: its region, type, platform and status."""
         kinds = {
             "region": device.region,
             "type": str(device.device_type),
             "platform": device.platform or "",
+            "status": str(device.status),
         }
         return [self.name(kind, value) for kind, value in kinds.items() if value]
 
 
-def in_order(devices: Iterable[Device]) -> list[Device]:
+def in_order(devices: Iterable[D]) -> list[D]:
     """Return devices by name, region and ID, so that two exports of one NIB are equal."""
     return sorted(devices, key=lambda one: (one.name or "", one.region, one.device_id))
 
 
-def facts_of(device: Device) -> dict[str, object]:
+def facts_of(device: Listed) -> dict[str, object]:
     """Return what is exported of a device, without what nobody told. No secret is among it.
 
     Nor is a time: an inventory that is kept under version control changes when the network does.

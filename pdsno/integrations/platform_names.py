@@ -1,4 +1,7 @@
-"""What other tools call our platforms (Netmiko's names), and what we call theirs."""
+"""What other tools call our platforms (Netmiko's names), and what we call theirs.
+
+The Ansible collection carries this file along to where PDSNO is not: the standard library only.
+"""
 
 import re
 
@@ -32,6 +35,32 @@ _ALSO = {
     "aruba_aos_cx": "aruba_aoscx", "comware": "hp_comware", "procurve": "hp_procurve",
     "aruba_osswitch": "aruba_os", "ubuntu": "linux", "debian": "linux", "rhel": "linux",
 }  # fmt: skip
+
+
+_NETMIKO_ALSO = {
+    "aireos": "cisco_wlc", "asa": "cisco_asa", "ciscosmb": "cisco_s300", "classic": "nokia_sros",
+    "cumulus": "cumulus_linux", "edgeos": "ubiquiti_edgerouter",
+    "edgeswitch": "ubiquiti_edgeswitch", "exos": "extreme_exos", "fortios": "fortinet",
+    "icx": "ruckus_fastiron", "ironware": "extreme_netiron", "md": "nokia_sros",
+    "netvisor": "pluribus", "nos": "extreme_nos", "os10": "dell_os10", "os6": "dell_os6",
+    "os9": "dell_os9", "panos": "paloalto_panos", "slxos": "extreme_slx", "srlinux": "nokia_srl",
+    "sros": "nokia_sros", "voss": "extreme_vsp",
+}  # fmt: skip
+"""What Netmiko calls other network operating systems of Ansible, by the last part of their name."""
+
+NETMIKO_TYPES = {"frr": "cisco_ios"}
+"""Our platforms that Netmiko has no name for: the type of its that speaks with them."""
+
+
+def netmiko_name(network_os: str | None) -> str | None:
+    """Return Netmiko's name for what Ansible calls `cisco.ios.ios`; FRR is `frr` all the same.
+
+    A name that we do not know is returned as it stands: Netmiko says then what it knows.
+    """
+    if not network_os:
+        return None
+    last = network_os.rpartition(".")[2]
+    return own_platform(network_os) or _NETMIKO_ALSO.get(last.casefold(), last)
 
 
 def own_platform(name: str | None) -> str | None:

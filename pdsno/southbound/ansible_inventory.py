@@ -36,9 +36,10 @@ class _Group:
 
 @dataclass(kw_only=True, slots=True)
 class Inventory:
-    """Variables by host. `changed_at` is when the newest of the files was written."""
+    """Variables by host, and the groups that name it; `changed_at`: of the newest of the files."""
 
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     changed_at: float = 0.0
 
 
@@ -84,7 +85,9 @@ class _Reader:
         for name in self._names():
             if len(found.hosts) >= MAX_HOSTS:
                 raise InputError(f"{path}: more than {MAX_HOSTS:,} hosts")
-            found.hosts[name] = self._variables_of(name, parents, base)
+            direct = tuple(group for group, own in self._groups.items() if name in own.hosts)
+            found.groups[name] = direct
+            found.hosts[name] = self._variables_of(name, direct, parents, base)
         found.changed_at = self._changed_at
         return found
 
@@ -185,9 +188,8 @@ class _Reader:
         return parents
 
     def _variables_of(
-        self, host: str, parents: Mapping[str, set[str]], base: Path
+        self, host: str, direct: tuple[str, ...], parents: Mapping[str, set[str]], base: Path
     ) -> dict[str, Any]:
-        direct = [name for name, group in self._groups.items() if host in group.hosts]
         levels: dict[str, int] = {"all": 0}
         for name in direct:
             for ancestor in _with_ancestors(name, parents):

@@ -145,7 +145,7 @@ def parse_entries(document: object) -> Credentials:
         raise InputError("expected a mapping with the lists 'snmp' and 'ssh'")
     unknown = sorted(str(key) for key in document if key not in _KEYS)
     if unknown:
-        known = "only 'snmp', 'ssh', 'ssh_config' and 'ansible' are known"
+        known = "only 'snmp', 'ssh', 'ssh_config', 'ansible' and 'nornir' are known"
         raise InputError(f"unknown key {unknown[0]!r}: {known}")
     snmp = [_snmp(entry, place) for entry, place in _entries(document, "snmp")]
     ssh = [_ssh(entry, place) for entry, place in _entries(document, "ssh")]

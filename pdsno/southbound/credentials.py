@@ -10,6 +10,7 @@ ssh:
   - {name: key, username: ops, key_file: /etc/pdsno/id_ed25519, port: 2222}
 ssh_config: /etc/pdsno/ssh_config
 ansible: {inventory: /etc/ansible/hosts.yml, vault_password_file: /etc/pdsno/vault-password}
+nornir: {inventory: /etc/nornir/hosts.yaml}
 ```
 
 A secret may stand elsewhere: `{env: NAME}` or `{file: PATH}` in its place. Each may say where it
@@ -22,7 +23,7 @@ from pathlib import Path
 import structlog
 
 from pdsno.domain.errors import InputError
-from pdsno.southbound.ansible_credentials import FromAnsible, from_ansible
+from pdsno.southbound.ansible_credentials import from_ansible
 from pdsno.southbound.credential_entries import (
     Credentials,
     SnmpCredential,
@@ -33,6 +34,8 @@ from pdsno.southbound.credential_entries import (
     path_at,
     refuse_repeated_names,
 )
+from pdsno.southbound.inventory_logins import FromInventory
+from pdsno.southbound.nornir_credentials import from_nornir
 from pdsno.strict_yaml import StrictYamlError, load_strict
 
 __all__ = [
@@ -48,7 +51,8 @@ __all__ = [
 log = structlog.get_logger()
 
 _WORLD_READABLE = 0o004
-_ANSIBLE = frozenset({"inventory", "vault_password_file"})
+_INVENTORIES = {"ansible": ("inventory", "vault_password_file"), "nornir": ("inventory",)}
+"""Keys that name another tool's inventory, and what each may say."""
 
 
 def load_credentials(path: str | Path) -> Credentials:
@@ -81,34 +85,42 @@ def load_credentials(path: str | Path) -> Credentials:
 def parse_credentials(document: object) -> Credentials:
     """Turn a parsed file into credentials. Raises InputError; values are never quoted.
 
-    What an Ansible inventory tells comes after what the file itself says.
+    What inventories tell comes after what the file itself says; what Ansible's says counts first.
     """
-    if not isinstance(document, dict) or "ansible" not in document:
+    if not isinstance(document, dict):
         return parse_entries(document)
-    own = parse_entries({key: value for key, value in document.items() if key != "ansible"})
-    told = _ansible(document["ansible"])
-    found = replace(
-        own,
-        snmp=(*own.snmp, *told.snmp),
-        ssh=(*own.ssh, *told.ssh),
-        platforms=told.platforms,
-        changed_at=told.changed_at,
-    )
+    found = parse_entries({key: own for key, own in document.items() if key not in _INVENTORIES})
+    for kind in (kind for kind in _INVENTORIES if kind in document):
+        told = _from_inventory(kind, document[kind])
+        found = replace(
+            found,
+            snmp=(*found.snmp, *told.snmp),
+            ssh=(*found.ssh, *told.ssh),
+            platforms={**told.platforms, **found.platforms},
+            changed_at=max(told.changed_at, found.changed_at or 0.0),
+        )
     refuse_repeated_names(list(found.names))
     return found
 
 
-def _ansible(source: object) -> FromAnsible:
+def _from_inventory(kind: str, source: object) -> FromInventory:
+    known = _INVENTORIES[kind]
     if not isinstance(source, dict):
-        raise InputError("ansible: expected a mapping with 'inventory'")
-    unknown = sorted(str(key) for key in source if key not in _ANSIBLE)
+        raise InputError(f"{kind}: expected a mapping with 'inventory'")
+    unknown = sorted(str(key) for key in source if key not in known)
     if unknown:
-        known = "only 'inventory' and 'vault_password_file' are known"
-        raise InputError(f"ansible: unknown field {unknown[0]!r}: {known}")
+        names = " and ".join(map(repr, known))
+        raise InputError(f"{kind}: unknown field {unknown[0]!r}: only {names} {_are(known)} known")
     if "inventory" not in source:
-        raise InputError("ansible: 'inventory' is missing")
+        raise InputError(f"{kind}: 'inventory' is missing")
     try:
         inventory = path_at(source, "inventory") or Path()
+        if kind == "nornir":
+            return from_nornir(inventory)
         return from_ansible(inventory, path_at(source, "vault_password_file"))
     except InputError as error:
-        raise InputError(f"ansible: {error}") from error
+        raise InputError(f"{kind}: {error}") from error
+
+
+def _are(names: tuple[str, ...]) -> str:
+    return "are" if len(names) > 1 else "is"

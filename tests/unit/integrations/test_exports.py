@@ -133,7 +133,7 @@ def test_nornir_takes_the_files(tmp_path: Path) -> None:
         "10.0.0.1", "cisco_ios", None, None,
     )  # fmt: skip
     assert {group.name for group in one.groups} == {
-        "region_zone_a_2", "type_router", "platform_cisco_ios",
+        "region_zone_a_2", "type_router", "platform_cisco_ios", "status_active",
     }  # fmt: skip
     names = {host.data.get("name") for host in loaded.hosts.values()}
     assert names >= {*NAMES} - {""}

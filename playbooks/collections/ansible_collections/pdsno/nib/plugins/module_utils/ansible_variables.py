@@ -1,0 +1,1 @@
+../../../../../../../pdsno/integrations/ansible_variables.py

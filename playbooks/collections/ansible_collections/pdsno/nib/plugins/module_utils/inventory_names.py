@@ -1,0 +1,1 @@
+../../../../../../../pdsno/integrations/inventory_names.py

@@ -1,0 +1,1 @@
+../../../../../../../pdsno/integrations/nib_rest.py

@@ -1,0 +1,1 @@
+../../../../../../../pdsno/integrations/platform_names.py
