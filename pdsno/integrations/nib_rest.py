@@ -192,7 +192,8 @@ def _page(access: Access, answer: Answer) -> dict[str, Any]:
     if answer.status != _OK:
         raise _refusal(access, answer.status, body.get("detail"))
     following = body.get("next_cursor", "")
-    if not isinstance(body.get("items"), list) or (following is not None and not following):
+    is_cursor = following is None or (isinstance(following, str) and following)
+    if not isinstance(body.get("items"), list) or not is_cursor:
         raise _stranger(access)
     return body
 

@@ -78,13 +78,16 @@ class PDSNOAnsibleInventory:
         listed = self._listed()
         file = self._password_file
         unseal = unsealer(Path(file).expanduser() if file else None)
-        hosts = listed.get("_meta", {}).get("hostvars", {})
-        names = [*hosts, *(name for group in _groups(listed).values() for name in group["hosts"])]
-        if not names:
+        known = listed.get("_meta", {}).get("hostvars", {})
+        # A host without variables stands in its group alone, be it `ungrouped`.
+        in_groups = (name for group in listed.values() for name in group.get("hosts", ()))
+        hosts = {
+            name: _opened(name, known.get(name, {}), unseal)
+            for name in dict.fromkeys([*known, *in_groups])
+        }
+        if not hosts:
             raise InputError(f"the Ansible inventory {self._named} names no host")
-        return _inventory(
-            listed, {name: _opened(name, hosts.get(name, {}), unseal) for name in names}
-        )
+        return _inventory(listed, hosts)
 
     @property
     def _named(self) -> str:

@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from pdsno.integrations.export_netbox import netbox_requests
 from pdsno.integrations.export_nornir import nornir_files, nornir_hosts
 from pdsno.southbound.ansible_inventory import read_inventory
 from tests.unit.api.serving import device
+from tests.unit.integrations.ansible_runs import STRICT, run
 from tests.unit.integrations.hostile import NAMES, TEMPLATE, cabled, hostile, strange_endpoint
 from tests.unit.integrations.netbox_schemas import VERSIONS, writing
 
@@ -29,14 +27,7 @@ DEVICES = hostile()
 
 def ansible(folder: Path, *args: str) -> dict[str, Any]:
     """Return what the real `ansible-inventory` makes of an inventory."""
-    command = [str(Path(sys.executable).with_name("ansible-inventory")), *args]
-    environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8",
-        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run(folder, "ansible-inventory", *args, env=STRICT)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -18,6 +18,10 @@ ALLOWED = {
     "southbound/ssh.py": "import netmiko\n",
     "node/compose.py": "import pdsno.api\nimport pdsno.settings\n",
     "settings.py": "import yaml\n",
+    **{
+        f"integrations/{name}.py": "import json\n"
+        for name in ("ansible_variables", "inventory_names", "nib_rest", "platform_names")
+    },
 }
 VIOLATIONS = {
     "layers": {"nib/upwards.py": "import pdsno.api\n"},
@@ -30,6 +34,7 @@ VIOLATIONS = {
     "paho": {"node/mqtt.py": "import paho.mqtt.client\n"},
     "fastapi": {"node/web.py": "import fastapi\n"},
     "sqlalchemy": {"api/rows.py": "import sqlalchemy\n"},
+    "carried": {"integrations/nib_rest.py": "import requests\n"},
     "nornir": {"discovery/ssh.py": "import netmiko\n"},
 }
 

@@ -206,6 +206,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                     follow_redirects="none",
                     use_proxy=False,
                     use_netrc=False,
+                    decompress=False,
                 )
                 return Answer(answer.status, _body(answer))
             except HTTPError as error:
@@ -248,6 +249,9 @@ def _body(answer: Any) -> bytes:
     found: bytes = answer.read(MOST_BYTES + 1)
     if len(found) > MOST_BYTES:
         raise NIBRestError(f"the API answers more than {MOST_BYTES >> 20} MiB for a page")
+    # Of an answer that is cut off, `read` returns what there was and says nothing.
+    if getattr(answer, "length", None):
+        raise NIBRestError("the API broke off its answer; is the controller overloaded?")
     return found
 
 
