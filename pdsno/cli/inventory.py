@@ -20,7 +20,7 @@ HEAD = "Made by pdsno inventory; it is written anew each time."
 
 _EPILOG = """\b
 Examples:
-  pdsno inventory ansible --out inventory/pdsno.yml
+  pdsno inventory ansible --out inventory/hosts.yml
   pdsno inventory nornir --region zone-A --out nornir/
   pdsno inventory netbox --out netbox.jsonl
   pdsno inventory csv --what interfaces > interfaces.csv
@@ -118,7 +118,7 @@ _OPTIONS = (
 @inventory.command(
     epilog="""\b
 Examples:
-  pdsno inventory ansible --out inventory/pdsno.yml
+  pdsno inventory ansible --out inventory/hosts.yml
   pdsno inventory ansible --list       what an inventory script prints
 As a dynamic inventory, an executable file:
   #!/bin/sh

@@ -186,8 +186,8 @@ def _opened(host: str, variables: Mapping[str, Any], unseal: Unseal) -> dict[str
 
 
 def _inventory(listed: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -> Inventory:
-    told = _groups(listed)
-    groups = Groups({name: Group(name=name) for name in told})
+    told, defaults = _groups(listed), Defaults()
+    groups = Groups({name: Group(name=name, defaults=defaults) for name in told})
     parents: dict[str, ParentGroups] = {name: ParentGroups() for name in hosts}
     for name, group in told.items():
         for child in group["children"]:
@@ -195,13 +195,17 @@ def _inventory(listed: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]
         for host in group["hosts"]:
             parents[host].add(groups[name])
     return Inventory(
-        hosts=Hosts({name: _host(name, own, parents[name]) for name, own in hosts.items()}),
+        hosts=Hosts(
+            {name: _host(name, own, parents[name], defaults) for name, own in hosts.items()}
+        ),
         groups=groups,
-        defaults=Defaults(),
+        defaults=defaults,
     )
 
 
-def _host(name: str, variables: Mapping[str, Any], groups: ParentGroups) -> Host:
+def _host(
+    name: str, variables: Mapping[str, Any], groups: ParentGroups, defaults: Defaults
+) -> Host:
     told = HostVariables(name, variables)
     platform = netmiko_name(told.text("pdsno_platform", NETWORK_OS))
     key_file = told.text(*KEY_FILE)
@@ -216,6 +220,7 @@ def _host(name: str, variables: Mapping[str, Any], groups: ParentGroups) -> Host
         groups=groups,
         data=dict(variables),
         connection_options=connection_options(platform, **extras),
+        defaults=defaults,
     )
 
 

@@ -111,12 +111,11 @@ def _inventory(devices: list[ListedDevice]) -> Inventory:
     ordered = in_order(devices)
     names = host_names(ordered)
     group_names = GroupNames(names.values())
-    groups = Groups()
-    hosts = Hosts()
+    groups, hosts, defaults = Groups(), Hosts(), Defaults()
     for device in ordered:
         own = ParentGroups()
         for name in group_names.of(device):
-            own.add(groups.setdefault(name, Group(name=name)))
+            own.add(groups.setdefault(name, Group(name=name, defaults=defaults)))
         host = names[device.device_id]
         hosts[host] = Host(
             name=host,
@@ -125,5 +124,6 @@ def _inventory(devices: list[ListedDevice]) -> Inventory:
             groups=own,
             data=facts_of(device),
             connection_options=connection_options(device.platform),
+            defaults=defaults,
         )
-    return Inventory(hosts=hosts, groups=groups, defaults=Defaults())
+    return Inventory(hosts=hosts, groups=groups, defaults=defaults)

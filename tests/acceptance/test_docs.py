@@ -25,6 +25,7 @@ _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL = "in a clone that nobody installed yet"
 DEMO, UP, TIERS = "beside a demo", "on a site, up in the background", "on a site, in one shell"
 WATCH = "beside a demo, in a terminal of its own"
+INVENTORY = "beside a demo, and shows all of its routers"
 
 # Each block of each page, by its first line.
 RUN = {
@@ -65,6 +66,12 @@ RUN = {
         "kill %1 %2 %3": TIERS,
         "pdsno nib diff --since 1d": UP,
     },
+    "docs/how-to/inventories.md": {
+        "(umask 077; pdsno lab exec gc -- pdsno api-token create --name inventory "
+        "--role viewer \\": INVENTORY,
+        "ansible-doc -t inventory pdsno.nib.nib": DEMO,
+        "cat > show_version.py <<'END'": INVENTORY,
+    },
 }
 NOT_RUN = {
     "README.md": {
@@ -77,6 +84,7 @@ NOT_RUN = {
         ),
         "export PATH=$PWD/.venv/bin:$PATH": "the shells here have such a PATH",
     },
+    "docs/how-to/inventories.md": {},
 }
 
 
@@ -88,6 +96,11 @@ def blocks(page: str) -> dict[str, str]:
         number = sum(1 for key in found if key.partition("#2")[0] == first) + 1
         found[first if number == 1 else f"{first}#{number}"] = text
     return found
+
+
+def pages_with(kind: str) -> list[str]:
+    """Return the pages that have a block to run in a setting."""
+    return [page for page, kinds in RUN.items() if kind in kinds.values()]
 
 
 def of_kind(page: str, kind: str) -> list[str]:
@@ -103,7 +116,10 @@ def clone() -> Iterator[Path]:
         programs.mkdir(parents=True)
         code = "import sys; from pdsno.cli.main import main; sys.exit(main())"
         python = shlex.join([sys.executable, "-c", code])
-        for name, text in {"pdsno": f'exec {python} "$@"', "sudo": 'exec "$@"'}.items():
+        said = {"pdsno": f'exec {python} "$@"', "sudo": 'exec "$@"'}
+        for name in ("ansible-doc", "ansible-inventory", "python"):
+            said[name] = f'exec {Path(sys.executable).with_name(name)} "$@"'
+        for name, text in said.items():
             (programs / name).write_text(f"#!/bin/sh\n{text}\n")
             (programs / name).chmod(0o755)
         (folder / ".config").symlink_to(os.environ["XDG_CONFIG_HOME"])
@@ -193,7 +209,7 @@ def test_every_block_is_run_or_says_why_not(page: str) -> None:
     assert set(blocks(page)) == set(listed)
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", pages_with(DEMO))
 def test_what_is_shown_beside_a_demo_works(
     page: str, clone: Path, standing_demo: StandingDemo
 ) -> None:
@@ -246,6 +262,21 @@ def test_the_tutorial_s_change_is_told_as_it_happens(
     assert "spine1" in difference
 
 
+def test_ansible_and_nornir_reach_every_router_of_the_demo_by_its_nib(
+    clone: Path, standing_demo: StandingDemo
+) -> None:
+    routers = {"b-r1", "b-r2", "leaf1", "leaf2", "spine1", "spine2"}
+    graph, versions = (
+        run_block(of_lab(text, standing_demo), clone, env=lab_environment(standing_demo))
+        for text in of_kind("docs/how-to/inventories.md", INVENTORY)
+    )
+    of_frr = graph.partition("@platform_frr:")[2].partition("@")[0]
+    assert set(re.findall(r"--([\w-]+)$", of_frr, re.MULTILINE)) == routers
+    lines = versions.splitlines()
+    assert {line.split()[0] for line in lines} == routers
+    assert all(re.fullmatch(r"(\S+) FRRouting [\d.]+ \(\1\) on .*", line) for line in lines)
+
+
 def test_the_tutorial_s_picture_is_of_the_lab(clone: Path, standing_demo: StandingDemo) -> None:
     drawn = run_block("pdsno topology --unicode", clone, env=lab_environment(standing_demo))
     assert drawn.startswith("spine1  router")
@@ -266,7 +297,7 @@ def test_the_tutorial_s_claims_about_the_demo_hold(
     assert '"leaf1"' in run_block(f"{in_lc} {query}", clone)
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", pages_with(UP))
 def test_what_is_shown_for_a_network_of_one_s_own_works(page: str, clone: Path, site: Site) -> None:
     for text in _YAML.findall((REPOSITORY / page).read_text()):
         (clone / "credentials.yml").write_text(text)

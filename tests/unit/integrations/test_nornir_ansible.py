@@ -90,6 +90,15 @@ def test_groups_and_groups_of_groups_are_there_to_filter_by(nornir: Nornir) -> N
     assert core.inventory.hosts.keys() == {"r1", "r2"}
 
 
+def test_what_a_script_sets_as_default_counts_where_the_inventory_says_nothing(
+    nornir: Nornir,
+) -> None:
+    nornir.inventory.defaults.password = "shared"
+    hosts = nornir.inventory.hosts
+    assert (hosts["old"].password, hosts["r1"].password) == ("shared", "p4ss: {word} #")
+    nornir.inventory.defaults.password = None
+
+
 def test_each_variable_is_in_a_host_s_data_and_none_is_run(nornir: Nornir) -> None:
     assert nornir.inventory.hosts["r1"]["snmp"] == {"port": 1161}
     assert nornir.inventory.hosts["gc1.example.net"]["description"] == "{{ lookup('pipe', 'x') }}"

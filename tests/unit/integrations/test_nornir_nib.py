@@ -71,6 +71,16 @@ def test_nornir_starts_by_the_plugin_s_name_with_hosts_and_groups(url: str) -> N
     assert switch.platform == "cisco_ios"
 
 
+def test_what_a_script_sets_as_default_or_for_a_group_counts_for_hosts(url: str) -> None:
+    found = load(url)
+    found.defaults.username, found.defaults.password = "netops", "shared"
+    found.groups["platform_frr"].password = "of-routers"
+    asked = {name: host.get_connection_parameters("netmiko") for name, host in found.hosts.items()}
+    assert {one.username for one in asked.values()} == {"netops"}
+    assert asked["b-r1"].password == "of-routers"
+    assert asked["sw1-zone-A"].password == "shared"
+
+
 @pytest.mark.parametrize(
     ("filters", "names"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: nib
 short_description: Hosts out of a PDSNO controller's Network Information Base
-version_added: 0.2.0
+version_added: 0.1.0
 author: The PDSNO authors
 description:
   - Asks a controller's REST API for its devices, page by page, and makes each one a host.
