@@ -147,7 +147,7 @@ def test_groups_and_variables_are_composed_and_strict_counts(control: Control) -
 
 
 def test_the_cache_answers_the_same_question_and_no_other(control: Control) -> None:
-    cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": "cache"}
+    cache: dict[str, Any] = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": "cache"}
     first = control.gets(**cache)
     away = {"PDSNO_API_TOKEN": "pdsno_" + "x" * 43}
     assert control.gets(env=away, **cache) == first
@@ -204,14 +204,14 @@ def test_an_api_that_breaks_off_is_an_error(control: Control) -> None:
         ({"token": "pdsno_" + "x" * 43}, "refused the token given as token"),
         ({"token": "secret"}, "is no API token"),
         ({"region": "nowhere"}, "no device to show (region nowhere, status active)"),
-        ({"regoin": "zone-A"}, "has no option 'regoin'"),
+        ({"zone": "zone-A"}, "has no option 'zone'"),
         ({"device_type": "tea"}, "tea"),
         ({"url": "http://192.0.2.1"}, "would carry the token in the clear"),
         ({"ca": "/none.pem"}, "cannot read the CA /none.pem"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_remedy(
-    control: Control, options: dict[str, str], said: str
+    control: Control, options: dict[str, Any], said: str
 ) -> None:
     assert said in control.is_refused(**options)
 

@@ -1,6 +1,7 @@
 """Nornir over Ansible's inventory: by the real `ansible-inventory`, through Nornir's own start."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from netmiko.ssh_dispatcher import CLASS_MAPPER
@@ -104,7 +105,7 @@ def test_each_variable_is_in_a_host_s_data_and_none_is_run(nornir: Nornir) -> No
     assert nornir.inventory.hosts["gc1.example.net"]["description"] == "{{ lookup('pipe', 'x') }}"
 
 
-def load(inventory: Path | str, **options: str) -> None:
+def load(inventory: Path | str, **options: Any) -> None:  # noqa: ANN401 - of the plugin
     PDSNOAnsibleInventory(inventory=str(inventory), **options).load()
 
 
@@ -137,8 +138,8 @@ def inline(folder: Path, password_file: Path) -> Path:
 
 def test_a_value_sealed_inside_a_file_is_opened_or_an_error(site: Path, tmp_path: Path) -> None:
     hosts = inline(tmp_path, site / "right")
-    options = {"inventory": str(hosts), "vault_password_file": str(site / "right")}
-    found = PDSNOAnsibleInventory(**options).load()
+    right = str(site / "right")
+    found = PDSNOAnsibleInventory(inventory=str(hosts), vault_password_file=right).load()
     assert found.hosts["r1"].password == "s3cret"
     with pytest.raises(InputError) as caught:
         load(hosts)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from nornir import InitNornir
@@ -139,7 +139,7 @@ def test_a_refused_token_is_an_error_with_its_remedy(
         ({"ca": "/none"}, "cannot read the CA /none"),
         ({"url": "http://192.0.2.1"}, "would carry the token in the clear"),
         ({"url": "ftp://x"}, "is not the URL of an API"),
-        ({"regoin": "zone-A"}, "has no option 'regoin'"),
+        ({"zone": "zone-A"}, "has no option 'zone'"),
     ],
 )
 def test_an_option_that_cannot_be_is_an_error_before_anything_is_asked(
@@ -175,7 +175,7 @@ class _Stranger(BaseHTTPRequestHandler):
     """Answers whatever a test put there, to everything."""
 
     answer: tuple[int, bytes] = (200, b"")
-    asked: list[str]
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         type(self).asked.append(self.path)
@@ -192,12 +192,15 @@ class _Stranger(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    handler = type("Answers", (_Stranger,), {"answer": (status, body), "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(_Stranger):
+        answer = (status, body)
+        asked: ClassVar[list[str]] = []
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", handler.asked
+            yield f"http://127.0.0.1:{server.server_port}", Handler.asked
         finally:
             server.shutdown()
             thread.join()
@@ -207,7 +210,7 @@ def page(*items: object, cursor: object = None) -> bytes:
     return json.dumps({"items": items, "next_cursor": cursor}).encode()
 
 
-ITEM = {
+ITEM: dict[str, Any] = {
     **dict.fromkeys(("name", "vendor", "model", "platform", "os_version", "serial")),
     "device_id": "dev_1", "status": "active", "device_type": "router", "region": "A",
     "namespace": "A", "management_ip": None, "macs": [], "ips": [],
