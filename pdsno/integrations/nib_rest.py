@@ -28,6 +28,7 @@ _SCHEMES = ("http", "https")
 _PAGE = 1000
 _OTHERS = 0o077
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _UNPROCESSABLE = 200, 400, 401, 403, 422
+_TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 class NIBRestError(Exception):
@@ -36,6 +37,10 @@ class NIBRestError(Exception):
 
 class WrongAccessError(NIBRestError):
     """What was given is wrong: the URL, the token, the CA, a filter."""
+
+
+class BusyError(NIBRestError):
+    """The API cannot answer now; the same may succeed later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +218,9 @@ def _refusal(access: Access, status: int, detail: object) -> NIBRestError:
         )
     if status in {_BAD_REQUEST, _UNPROCESSABLE}:
         return WrongAccessError(f"the API at {access.url} refused what was asked: {detail}")
-    return NIBRestError(f"the API at {access.url} answered {status}: {detail}")
+    is_passing = status == _TOO_MANY or status >= _SERVER_ERROR
+    kind = BusyError if is_passing else NIBRestError
+    return kind(f"the API at {access.url} answered {status}: {detail}")
 
 
 def _stranger(access: Access) -> NIBRestError:

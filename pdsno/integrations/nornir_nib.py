@@ -13,6 +13,7 @@ from pdsno.integrations.nib_rest import (
     MOST_BYTES,
     Access,
     Answer,
+    BusyError,
     ListedDevice,
     NIBRestError,
     WrongAccessError,
@@ -74,6 +75,8 @@ class PDSNOInventory:
                 )
             except WrongAccessError as error:
                 raise InputError(str(error)) from error
+            except BusyError as error:
+                raise TransientError(str(error)) from error
             except NIBRestError as error:
                 raise OperationError(str(error)) from error
         return _inventory(devices)

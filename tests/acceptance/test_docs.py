@@ -275,6 +275,13 @@ def test_ansible_and_nornir_reach_every_router_of_the_demo_by_its_nib(
     lines = versions.splitlines()
     assert {line.split()[0] for line in lines} == routers
     assert all(re.fullmatch(r"(\S+) FRRouting [\d.]+ \(\1\) on .*", line) for line in lines)
+    for without_ca in (
+        "sed -i '/^ca:/d' pdsno.yml; ! ansible-inventory -i pdsno.yml --list 2>&1",
+        "sed -i '/\"ca\":/d' show_version.py; ! python show_version.py 2>&1",
+    ):
+        said = run_block(without_ca, clone)
+        assert "CERTIFICATE_VERIFY_FAILED" in said, said
+        assert "by ca or PDSNO_CA" in said, said
 
 
 def test_the_tutorial_s_picture_is_of_the_lab(clone: Path, standing_demo: StandingDemo) -> None:

@@ -229,7 +229,7 @@ ITEM: dict[str, Any] = {
         (200, page({**ITEM, "region": None}), "does not understand: region"),
         (200, page({**ITEM, "macs": "x"}), "does not understand: macs"),
         (302, b"{}", "is not a PDSNO API"),
-        (503, b'{"detail": "the NIB is away"}', "answered 503: the NIB is away"),
+        (404, b'{"detail": "not here"}', "answered 404: not here"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error(status: int, body: bytes, said: str) -> None:
@@ -239,6 +239,31 @@ def test_an_answer_that_is_none_is_an_error(status: int, body: bytes, said: str)
     ):
         load(there)
     assert all(path.startswith("/api/v1/devices?") for path in asked)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_api_that_is_busy_may_be_asked_again(status: int) -> None:
+    with (
+        answering(status, b'{"detail": "not now"}') as (there, _),
+        pytest.raises(TransientError, match=f"answered {status}: not now"),
+    ):
+        load(there)
+
+
+def test_an_answer_that_breaks_off_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_off() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        with pytest.raises(TransientError, match="cannot reach the API"):
+            load(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
 
 
 def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from pdsno.domain.errors import InputError
+from pdsno.integrations.clab_format import _KINDS
+from pdsno.southbound.clab_kinds import PLATFORM_OF_KIND
 from pdsno.southbound.credentials import Credentials, load_credentials
 
 # As containerlab writes them: a lab of cEOS, cRPD, FRR and SR Linux.
@@ -135,6 +137,11 @@ def test_containerlab_s_nornir_inventory_gives_the_same_by_each_of_its_platform_
     assert told(found) == LOGINS
     assert found.platforms == {**PLATFORMS, "172.20.20.30": "linux"}
     assert "nornir root at edge" in found.names
+
+
+def test_kinds_are_read_as_they_are_written() -> None:
+    written = {kind: platform for platform, kind in _KINDS.items() if platform != "nokia_srl"}
+    assert PLATFORM_OF_KIND.items() >= written.items()
 
 
 def test_both_together_do_not_clash(tmp_path: Path) -> None:
