@@ -59,7 +59,7 @@ class Control:
     """A folder with a `pdsno.yml`, on a machine where the collection is and PDSNO is not."""
 
     def __init__(self, folder: Path, blocked: Path, url: str) -> None:
-        self.folder = folder
+        self.folder, self.file = folder, "pdsno.yml"
         self._env = {
             **STRICT, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "PYTHONPATH": str(blocked),
             "PDSNO_API": url, "PDSNO_API_TOKEN": TOKEN,
@@ -69,8 +69,8 @@ class Control:
         self, *args: str, env: Mapping[str, str] | None = None, **options: object
     ) -> "subprocess.CompletedProcess[str]":
         text = yaml.safe_dump({"plugin": PLUGIN, **options})
-        (self.folder / "pdsno.yml").write_text(text)
-        words = ("-i", "pdsno.yml", *(args or ("--list",)))
+        (self.folder / self.file).write_text(text)
+        words = ("-i", self.file, *(args or ("--list",)))
         return run(self.folder, "ansible-inventory", *words, env={**self._env, **(env or {})})
 
     def gets(self, env: Mapping[str, str] | None = None, **options: object) -> dict[str, Any]:
@@ -159,12 +159,16 @@ def test_the_cache_answers_the_same_question_and_no_other(control: Control) -> N
 
 
 @pytest.mark.parametrize("form", ["token_file", "token"])
-def test_a_token_may_stand_in_a_file_or_in_the_options(control: Control, form: str) -> None:
-    file = control.folder / "inventory.token"
+def test_a_token_may_stand_in_a_file_beside_ours_or_in_the_options(
+    control: Control, form: str
+) -> None:
+    file = control.folder / "site" / "inventory.token"
+    file.parent.mkdir()
     file.write_text(TOKEN)
     file.chmod(0o600)
-    options = {"token_file": str(file)} if form == "token_file" else {"token": TOKEN}
-    assert hosts_of(control.gets(env={"PDSNO_API_TOKEN": ""}, **options))
+    options: dict[str, Any] = {"token_file": file.name, "token": TOKEN}
+    control.file = "site/pdsno.yml"
+    assert hosts_of(control.gets(env={"PDSNO_API_TOKEN": ""}, **{form: options[form]}))
 
 
 def test_an_api_that_is_not_there_is_an_error_not_an_empty_inventory(control: Control) -> None:
@@ -257,7 +261,8 @@ def test_the_documentation_is_complete_and_shown(control: Control) -> None:
         options
     )
     assert all(one["description"] for one in options.values())
-    for example in told["examples"].split("\n\n"):
-        given = yaml.safe_load(example)
+    examples = list(yaml.safe_load_all(told["examples"]))
+    assert len(examples) == 3
+    for given in examples:
         assert given.pop("plugin") == PLUGIN
         assert given.keys() <= options.keys()

@@ -19,7 +19,8 @@ description:
     errors. For C(ansible-inventory) and C(ansible-playbook) to stop at them, C(ansible.cfg) must
     set C(any_unparsed_is_failed) in its section C([inventory]).
 notes:
-  - The file's name must end in C(pdsno.yml) or C(pdsno.yaml).
+  - The file's name must end in C(pdsno.yml) or C(pdsno.yaml); files that it names may be relative
+    to it.
   - What devices tell is never run as a template.
 extends_documentation_fragment:
   - constructed
@@ -73,11 +74,13 @@ options:
 """
 
 EXAMPLES = r"""
+---
 # pdsno.yml: all active devices; the token is in PDSNO_API_TOKEN
 plugin: pdsno.nib.nib
 url: https://192.0.2.10:8080
 ca: /etc/pdsno/roots.pem
 
+---
 # routers of one region, also those that are away, in groups by vendor as well
 plugin: pdsno.nib.nib
 url: https://192.0.2.10:8080
@@ -94,6 +97,7 @@ keyed_groups:
     prefix: vendor
 strict: true
 
+---
 # asked once an hour at most
 plugin: pdsno.nib.nib
 cache: true
@@ -113,6 +117,7 @@ from ansible.errors import AnsibleParserError
 from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.path import unfrackpath
 from ansible_collections.pdsno.nib.plugins.module_utils.ansible_variables import variables_of
 from ansible_collections.pdsno.nib.plugins.module_utils.inventory_names import (
     Groups,
@@ -161,17 +166,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                     f"{path}: the inventory pdsno.nib.nib has no option {key!r}"
                 )
         try:
-            devices = self._devices(path, cache=cache)
+            devices = self._devices(path, self._access(path, given), cache=cache)
         except NIBRestError as error:
             # Ansible shows a cause's text behind this one, which says it all.
             raise AnsibleParserError(f"{path}: {error}") from None
         self._add(devices)
 
-    def _devices(self, path: str, *, cache: bool) -> list[ListedDevice]:
+    def _devices(self, path: str, access: Access, *, cache: bool) -> list[ListedDevice]:
         """Return the devices: from the cache if it may be asked, and has the same question's."""
         is_cached = self.get_option("cache")
         key = self.get_cache_key(path)
-        access, filters = self._access(), {name: self.get_option(name) for name in FILTERS}
+        filters = {name: self.get_option(name) for name in FILTERS}
         question = [access.url, filters]
         known = self._cache.get(key) if is_cached and cache else None
         if known is not None and known["question"] == question:
@@ -182,13 +187,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self._cache[key] = {"question": question, "devices": items}
         return devices
 
-    def _access(self) -> Access:
-        token_file = self.get_option("token_file")
+    def _access(self, path: str, given: Mapping[str, Any]) -> Access:
+        """Return how to ask the API. Files that ours names are looked for beside it."""
+
+        def file_of(name: str) -> str | None:
+            beside = given.get(name)
+            if beside is None:
+                found: str | None = self.get_option(name)
+                return found
+            return str(unfrackpath(beside, basedir=os.path.dirname(path)))  # noqa: PTH120 - may be ""
+
+        token_file = file_of("token_file")
         return access_to(
             url=self.get_option("url"),
             token=None if token_file else self.get_option("token"),
             token_file=token_file,
-            ca=self.get_option("ca"),
+            ca=file_of("ca"),
             environment=os.environ,
         )
 
