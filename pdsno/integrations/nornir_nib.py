@@ -6,6 +6,7 @@ import requests
 from nornir.core.inventory import Defaults, Group, Groups, Host, Hosts, Inventory, ParentGroups
 
 from pdsno.domain.errors import InputError, OperationError, TransientError
+from pdsno.http_session import own_session
 from pdsno.integrations.inventory_names import Groups as GroupNames
 from pdsno.integrations.inventory_names import facts_of, host_names, in_order
 from pdsno.integrations.nib_rest import (
@@ -64,9 +65,7 @@ class PDSNOInventory:
         Raises InputError for a token or filter that the API refused, TransientError if it cannot
         be reached, OperationError for any other failure.
         """
-        with requests.Session() as session:
-            # Neither a proxy nor a password of the environment has a part in this.
-            session.trust_env = False
+        with own_session() as session:
             session.verify = self._access.ca or True
             session.headers.update(self._access.headers)
             try:
