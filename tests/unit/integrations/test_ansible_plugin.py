@@ -21,6 +21,8 @@ from tests.unit.api.serving import TOKEN, Api, device, put, served
 from tests.unit.integrations.ansible_runs import STRICT, run
 from tests.unit.integrations.hostile import hostile
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTIONS = ROOT / "playbooks" / "collections"
 PLUGIN = "pdsno.nib.nib"

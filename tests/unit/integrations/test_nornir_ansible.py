@@ -13,6 +13,8 @@ from pdsno.integrations.nornir_ansible import PDSNOAnsibleInventory
 from pdsno.integrations.platform_names import NETMIKO_TYPES, netmiko_name
 from tests.unit.integrations.ansible_runs import run
 
+pytestmark = pytest.mark.integration
+
 HOSTS = """
 all:
   vars: {ansible_user: netops}

@@ -11,6 +11,8 @@ import pytest
 
 from tests.unit.integrations.ansible_runs import run
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTION = "ansible_collections/pdsno/nib"
 CARRIED = ("ansible_variables", "inventory_names", "nib_rest", "platform_names")
