@@ -152,7 +152,7 @@ def _routers(
         event_stream.router(view_of, streams),
         probes.router(view_of),
         topology.router(view_of),
-        policy.router(nib, view_of),
+        policy.router(view_of),
         tokens.router(nib, views(nib, OperatorRole.ADMIN)),
         health.router(nib, controller),
     )

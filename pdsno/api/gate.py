@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pdsno.api.attempts import Attempts, Failures
 from pdsno.api.auth import DETAILS, Failure, Operator, digest_in, operator_of
+from pdsno.api.known_tokens import KnownTokens
 from pdsno.api.problems import response_of
 from pdsno.communication.problems import Problem
 from pdsno.communication.rate_limit import SourceLimiter, source_of
-from pdsno.domain.entities import NewEvent
+from pdsno.domain.entities import ApiTokenRecord, NewEvent
 from pdsno.domain.errors import OperationError
 from pdsno.domain.ports import NIB
 
@@ -29,11 +30,12 @@ _TELL_EVERY_S = 60.0
 class Gate:
     """ASGI middleware: puts the `Operator` into the request's state, or answers 401.
 
-    The token is looked up in the NIB on each request, so that its revocation counts on the next
-    one; `is_welcome()` in the state tells an answer that lasts whether it is good still.
-    `open_paths` are served without a token too, then with the operator None. Failures of a source
-    are limited, and told in the event log in sums (`Attempts`); tokens appear nowhere. A good token
-    has `requests_per_min`, at once or over a minute; None does not limit it.
+    The token is looked up in the NIB unless nothing was committed there since it was (see
+    `KnownTokens`), so that its revocation counts on the next request; `is_welcome()` in the state
+    tells an answer that lasts whether it is good still. `open_paths` are served without a token
+    too, then with the operator None. Failures of a source are limited, and told in the event log
+    in sums (`Attempts`); tokens appear nowhere. A good token has `requests_per_min`, at once or
+    over a minute; None does not limit it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._nib = nib
+        self._tokens = KnownTokens(nib)
         self._controller_id = controller_id
         self._open_paths = frozenset(open_paths)
         self._attempts = attempts or Attempts()
@@ -62,8 +65,10 @@ class Gate:
         if not given and scope["path"] in self._open_paths:
             verdict: Operator | Problem | None = None
         else:
-            source = source_of((scope.get("client") or ("unknown",))[0])
-            verdict = await run_in_threadpool(self._judged, given, source)
+            verdict = self._recalled(given)
+            if verdict is None:
+                source = source_of((scope.get("client") or ("unknown",))[0])
+                verdict = await run_in_threadpool(self._judged, given, source)
         if isinstance(verdict, Problem):
             self._tell_later()
             challenge = f'{_REALM}, error="invalid_token"' if given else _REALM
@@ -74,6 +79,28 @@ class Gate:
         state["operator"] = verdict
         state["is_welcome"] = partial(self._is_welcome, given)
         await self._app(scope, receive, send)
+
+    def _recalled(self, given: list[str]) -> Operator | Problem | None:
+        """Return the verdict on a good token, None for all that takes a worker thread to judge."""
+        digest = _digest(given)
+        record = None if isinstance(digest, Failure) else self._tokens.recall(digest)
+        if record is None:
+            return None
+        verdict = operator_of(record, datetime.now(UTC))
+        return None if isinstance(verdict, Failure) else self._admitted(verdict, record)
+
+    def _admitted(self, operator: Operator, record: ApiTokenRecord) -> Operator | Problem:
+        """Return who asks, or that they ask too often."""
+        wait_s = self._limiter.admit(record.token_sha256) if self._limiter is not None else None
+        if wait_s is None:
+            return operator
+        return Problem(
+            status=429,
+            detail=f"the token {operator.name!r} asks too often: wait, or raise "
+            "`api: requests_per_min:` in the controller's settings",
+            reason=RATE_LIMITED,
+            retry_after_s=wait_s,
+        )
 
     # --- in a worker thread ------------------------------------------------------------------
 
@@ -98,20 +125,12 @@ class Gate:
         found = _digest(given)
         if isinstance(found, Failure):
             return self._refused(found, source)
-        record = self._nib.api_token(found)
+        record = self._tokens.read(found)
         verdict = operator_of(record, datetime.now(UTC))
-        if isinstance(verdict, Failure):
-            return self._refused(verdict, source, token=record.name if record else None)
-        wait_s = self._limiter.admit(found) if self._limiter is not None else None
-        if wait_s is None:
-            return verdict
-        return Problem(
-            status=429,
-            detail=f"the token {verdict.name!r} asks too often: wait, or raise "
-            "`api: requests_per_min:` in the controller's settings",
-            reason=RATE_LIMITED,
-            retry_after_s=wait_s,
-        )
+        if record is None or isinstance(verdict, Failure):
+            failure = verdict if isinstance(verdict, Failure) else Failure.INVALID_TOKEN
+            return self._refused(failure, source, token=record.name if record else None)
+        return self._admitted(verdict, record)
 
     def _refused(self, failure: Failure, source: str, *, token: str | None = None) -> Problem:
         wait_s = self._attempts.wait_s(source)

@@ -5,7 +5,8 @@ endpoints, controllers, events, cycles, and the links that have an end there. Wh
 (the global controller, policy, operators' tokens) and whatever sums up regions is for the former.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -26,7 +27,9 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.ports import NIB, DeviceFilter, DeviceInterface, EndpointFilter, Page
+from pdsno.domain.operator_ports import Summary, summary_of
+from pdsno.domain.policy import Policy
+from pdsno.domain.ports import NIB, DeviceFilter, DeviceInterface, EndpointFilter, NIBReader, Page
 
 _MOST_SIGHTINGS = 1000
 _ALL_CYCLES = 100_000
@@ -40,7 +43,7 @@ class View:
     it were not there.
     """
 
-    def __init__(self, nib: NIB, operator: Operator) -> None:
+    def __init__(self, nib: NIBReader, operator: Operator) -> None:
         self._nib = nib
         self._operator = operator
 
@@ -61,7 +64,12 @@ class View:
         """Return what says whether tables changed; read it before what it shall tell of."""
         return self._nib.revisions()
 
-    def devices(
+    def devices(self, *, region: str | None, limit: int, after: str | None) -> Page[Device]:
+        """Return a page in order of IDs."""
+        where = DeviceFilter(region=region_for(self._operator, region))
+        return self._nib.devices(where, limit=limit, after=after)
+
+    def device_summaries(
         self,
         where: DeviceFilter,
         *,
@@ -69,14 +77,15 @@ class View:
         after: str | None,
         order: str | None = None,
         as_of: datetime | None = None,
-    ) -> Page[Device]:
+    ) -> Page[Summary]:
         """Return a page; raises InputError for an order of the past: it has one."""
         where = replace(where, region=region_for(self._operator, where.region))
         if as_of is None:
-            return self._nib.devices(where, limit=limit, after=after, order=order)
+            return self._nib.device_summaries(where, limit=limit, after=after, order=order)
         if order is not None:
             raise InputError("the past is not sorted: leave out sort, or as_of")
-        return self._nib.devices_as_of(as_of, where, limit=limit, after=after)
+        page = self._nib.devices_as_of(as_of, where, limit=limit, after=after)
+        return Page(items=tuple(map(summary_of, page.items)), next_after=page.next_after)
 
     def device(self, device_id: str, *, as_of: datetime | None = None) -> Device | None:
         nib = self._nib
@@ -151,6 +160,10 @@ class View:
             newest_first=newest_first,
         )
 
+    def policy(self) -> Policy | None:
+        """Return the newest policy; it is of all regions, so ask `check_whole` first."""
+        return self._nib.policy()
+
     def first_event(self, *, at_or_after: int) -> Event | None:
         """Return the first event from a seq on, of whatever region: to compare a cursor with."""
         found = self._nib.events(after_seq=at_or_after - 1, limit=1)
@@ -170,7 +183,21 @@ class View:
         return self._nib.address_outcomes(wanted) if wanted in ids else (None, ())
 
 
-ViewOf: TypeAlias = Callable[[Request], Awaitable[View]]
+class WholeView(View):
+    """The view of a NIB in which each call reads the newest committed state."""
+
+    def __init__(self, nib: NIB, operator: Operator) -> None:
+        super().__init__(nib, operator)
+        self._whole = nib
+
+    @contextmanager
+    def reading(self) -> Iterator[View]:
+        """Give the view of one committed state: several reads of it cost hardly more than one."""
+        with self._whole.reading() as reader:
+            yield View(reader, self._operator)
+
+
+ViewOf: TypeAlias = Callable[[Request], Awaitable[WholeView]]
 """A dependency of handlers."""
 
 
@@ -190,7 +217,7 @@ def views(nib: NIB, needed: OperatorRole = OperatorRole.VIEWER) -> ViewOf:
     """Return the dependency that gives a handler the view of whoever asks, with a role at least."""
     operator = operators(needed)
 
-    async def view(request: Request) -> View:
-        return View(nib, await operator(request))
+    async def view(request: Request) -> WholeView:
+        return WholeView(nib, await operator(request))
 
     return view

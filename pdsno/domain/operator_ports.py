@@ -2,9 +2,32 @@
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from pdsno.domain.entities import Device
+from pdsno.domain.jsonable import jsonable
 from pdsno.domain.webhooks import Delivery, Webhook
+
+if TYPE_CHECKING:
+    from pdsno.domain.ports import DeviceFilter, NIBReader, Page
+
+Summary: TypeAlias = dict[str, Any]
+"""The fields `SUMMED` of a device, in this order, as `jsonable` makes them; the caller's own."""
+
+SUMMED = (
+    "device_id", "name", "status", "device_type", "vendor", "model", "platform", "os_version",
+    "serial", "region", "namespace", "local_controller", "management_ip", "macs", "ips",
+    "interfaces", "sources", "first_seen", "last_seen", "version", "notes", "tags", "site",
+    "location", "provenance",
+)  # fmt: skip
+"""What a list shows of a device, and who told it."""
+
+
+def summary_of(device: Device) -> Summary:
+    """Return the summary of a device that was made."""
+    return {name: jsonable(getattr(device, name)) for name in SUMMED}
+
 
 REVISED = ("devices", "endpoints", "links", "controllers", "events", "cycles", "policies")
 """What `NIBReader.revisions` tells of."""
@@ -28,11 +51,34 @@ class OperatorReads(Protocol):
     def webhook_deliveries(self, webhook_id: str, *, limit: int = ...) -> tuple[Delivery, ...]:
         """Return the tries that are kept of a webhook, the newest first."""
 
+    def device_summaries(
+        self,
+        where: "DeviceFilter" = ...,
+        *,
+        limit: int = ...,
+        after: str | None = ...,
+        order: str | None = ...,
+    ) -> "Page[Summary]":
+        """Return the page that `devices` returns as summaries, for who only passes them on."""
+
     def revisions(self) -> Mapping[str, int]:
         """Return for tables of `REVISED` a number that has risen if anything in them changed.
 
         A table that never changed is left out. What was read after the number was is at least as
         new as the number says.
+        """
+
+
+class OperatorCalls(Protocol):
+    """Of `ports.NIB`."""
+
+    def reading(self) -> AbstractContextManager["NIBReader"]:
+        """Read several things of one and the same committed state, at the price of one."""
+
+    def state_mark(self) -> int | None:
+        """Return a number that is another one after anything was committed, by whichever process.
+
+        Never waits for anybody. None: this NIB cannot tell without being asked for what is in it.
         """
 
 

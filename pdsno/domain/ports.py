@@ -32,7 +32,7 @@ from pdsno.domain.history_ports import HistoryReader, HistoryWriter
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import OperatorReads, OperatorWrites
+from pdsno.domain.operator_ports import OperatorCalls, OperatorReads, OperatorWrites
 from pdsno.domain.policy import Policy
 from pdsno.domain.record_ports import RecordReader, RecordTransaction
 
@@ -387,7 +387,7 @@ class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, RecordTransaction
         """Begin a new stream (seq 0): rows of the old one are no longer sent."""
 
 
-class NIB(NIBReader, Protocol):
+class NIB(NIBReader, OperatorCalls, Protocol):
     """A Network Information Base. Safe to use from several threads; writers are serialised."""
 
     def transaction(self) -> AbstractContextManager[NIBTransaction]:

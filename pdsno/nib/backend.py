@@ -15,6 +15,9 @@ class Backend(Protocol):
     def transaction(self) -> AbstractContextManager[NIBTransaction]:
         """Begin the one write transaction: see `ports.NIB.transaction`."""
 
+    def state_mark(self) -> int | None:
+        """Return what tells whether anything was committed: see `ports.NIB.state_mark`."""
+
     def integrity_faults(self) -> tuple[str, ...]:
         """Return what is wrong with the medium itself and between its tables, one line each."""
 

@@ -27,6 +27,9 @@ class Database(Protocol):
     def reader(self) -> Connection:
         """Return a connection that sees one committed state from its first statement on."""
 
+    def state_mark(self) -> int | None:
+        """Return what tells whether anything was committed: see `ports.NIB.state_mark`."""
+
     def integrity_faults(self) -> tuple[str, ...]:
         """Return what the database finds wrong with its medium, an empty tuple if nothing."""
 

@@ -19,6 +19,7 @@ class MemoryNIB:
     def __init__(self) -> None:
         kept_from = {memory_history.KIND: datetime.now(UTC)}
         self._committed = State(stream_id=str(uuid.uuid4()), retention=kept_from)
+        self._commits = 0
         self._turns = WriterTurns()
         self._high_water = HighWater()
 
@@ -37,8 +38,13 @@ class MemoryNIB:
                 yield transaction
                 state.count_changes(self._committed)
                 self._committed = state
+                self._commits += 1
             finally:
                 transaction.end()
+
+    def state_mark(self) -> int | None:
+        """Return how many transactions were committed."""
+        return self._commits
 
     def integrity_faults(self) -> tuple[str, ...]:
         """Memory has no medium that could fail by itself."""

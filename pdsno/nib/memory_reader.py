@@ -26,6 +26,7 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.operator_ports import Summary, summary_of
 from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
@@ -88,6 +89,17 @@ class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
         keyset = Keyset(ordering(order, DEVICE_ORDERS), "device_id", after)
         found = (device for device in self._state.devices.values() if wanted.match(device))
         return keyset.page(found, check_limit(limit))
+
+    def device_summaries(
+        self,
+        where: DeviceFilter = EVERY_DEVICE,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Summary]:
+        page = self.devices(where, limit=limit, after=after, order=order)
+        return Page(items=tuple(map(summary_of, page.items)), next_after=page.next_after)
 
     def all_devices(self) -> tuple[Device, ...]:
         return _in_order(self._state.devices)

@@ -124,6 +124,10 @@ class PostgresServer:
         with translated(self.translate):
             return self._readers.connect()
 
+    def state_mark(self) -> int | None:
+        """Return None: only a question to the server tells."""
+        return None
+
     def integrity_faults(self) -> tuple[str, ...]:
         """Return what the server knows to be wrong with the database."""
         with translated(self.translate), self._readers.connect() as connection:

@@ -80,6 +80,10 @@ class SQLNIB:
             finally:
                 session.end()
 
+    def state_mark(self) -> int | None:
+        """Return what tells whether anything was committed."""
+        return self._database.state_mark()
+
     def integrity_faults(self) -> tuple[str, ...]:
         """Return what the database finds wrong with its medium, and rows that hang on nothing."""
         found = self._database.integrity_faults()

@@ -6,6 +6,7 @@ from datetime import datetime
 from pdsno.domain.entities import Device
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
+from pdsno.domain.operator_ports import Summary
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, DeviceInterface, NIBCounts, Page
 from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sql_anomalies import SQLRecordWriter
@@ -58,6 +59,17 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
         page = super().devices(where, limit=limit, after=after, order=order)
         self._log.seen(page.items)
         return page
+
+    def device_summaries(
+        self,
+        where: DeviceFilter = EVERY_DEVICE,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Summary]:
+        self._batch.flush()
+        return super().device_summaries(where, limit=limit, after=after, order=order)
 
     def all_devices(self) -> tuple[Device, ...]:
         self._batch.flush()

@@ -52,6 +52,7 @@ from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_session import Row, Session
 from pdsno.nib.sql_sorting import sorted_page
+from pdsno.nib.sql_summaries import SummaryReads
 
 
 def chunks(ids: Iterable[str]) -> Iterable[list[str]]:
@@ -65,7 +66,7 @@ def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class SQLReader(SQLHistoryReader, OperatorReads, SQLRecordReader):
+class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
     """Reads inside one database transaction, so every call sees the same state."""
 
     def __init__(self, session: Session) -> None:

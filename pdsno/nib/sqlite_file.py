@@ -5,13 +5,15 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib.sql_session import translated
 from pdsno.nib.sqlite_errors import translate
+from pdsno.nib.sqlite_mark import StateMark
 
 _BUSY_TIMEOUT_S = 5.0
 _WAL_RETRY_S = 0.02
@@ -44,6 +46,7 @@ class SQLiteFile:
         _create(self.path)
         _use_wal(self.path)
         self.engine = _engine(self.path)
+        self._mark = StateMark(self.path)
 
     def translate(self, error: SQLAlchemyError) -> OperationError:
         """Return our error for a library's."""
@@ -58,6 +61,10 @@ class SQLiteFile:
         """Return a connection that sees one committed state from its first statement on."""
         with translated(self.translate):
             return self.engine.connect()
+
+    def state_mark(self) -> int | None:
+        """Return what SQLite counts up with each commit; None if it cannot be read just now."""
+        return self._mark.read()
 
     def integrity_faults(self) -> tuple[str, ...]:
         """Return what SQLite finds wrong with the file, an empty tuple if nothing."""
@@ -95,6 +102,7 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close the idle connections; the last one to close folds the log into the file."""
+        self._mark.close()
         self.engine.dispose()
 
 
@@ -150,8 +158,13 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     # The driver begins nothing by itself (isolation_level None): this is the only BEGIN.
+    # Past SQLAlchemy, which would take longer to hand it on than SQLite takes for a small question.
     is_writer = connection.get_execution_options().get(_WRITER, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    except sqlite3.Error as error:
+        raise DBAPIError.instance("BEGIN", None, error, sqlite3.Error) from error
 
 
 def _create(path: Path) -> None:

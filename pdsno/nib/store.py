@@ -24,6 +24,7 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
+from pdsno.domain.operator_ports import Summary
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     EVERY_DEVICE,
@@ -87,6 +88,10 @@ class NIBStore(HistoryCalls, RecordCalls):
         """Read several things of one and the same committed state."""
         with self._open.reading() as reader:
             yield reader
+
+    def state_mark(self) -> int | None:
+        """Return a number that is another one after anything was committed; see `ports.NIB`."""
+        return self._open.state_mark()
 
     @property
     def _open(self) -> Backend:
@@ -266,6 +271,17 @@ class NIBStore(HistoryCalls, RecordCalls):
     def webhook_deliveries(self, webhook_id: str, *, limit: int = PAGE) -> tuple[Delivery, ...]:
         with self.reading() as reader:
             return reader.webhook_deliveries(webhook_id, limit=limit)
+
+    def device_summaries(
+        self,
+        where: DeviceFilter = EVERY_DEVICE,
+        *,
+        limit: int = PAGE,
+        after: str | None = None,
+        order: str | None = None,
+    ) -> Page[Summary]:
+        with self.reading() as reader:
+            return reader.device_summaries(where, limit=limit, after=after, order=order)
 
     def revisions(self) -> Mapping[str, int]:
         with self.reading() as reader:

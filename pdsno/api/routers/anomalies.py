@@ -14,6 +14,7 @@ from pdsno.api.auth import Operator, may_see, region_for
 from pdsno.api.conditional import unless_same
 from pdsno.api.info import ControllerInfo
 from pdsno.api.queries import Id, ListQuery, Text, no_parameters
+from pdsno.api.read_route import ReadRoute
 from pdsno.api.view import operators
 from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
 from pdsno.domain.anomalies.ledger import ACKNOWLEDGED, Change, acknowledged, event_of
@@ -97,7 +98,7 @@ def _visible(reader: NIBReader, operator: Operator, anomaly_id: str) -> Anomaly:
 
 def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions) -> APIRouter:
     """Return the routes; acknowledging needs the role operator, approving the role approver."""
-    routes = APIRouter(prefix="/anomalies", tags=["anomalies"])
+    routes = APIRouter(prefix="/anomalies", tags=["anomalies"], route_class=ReadRoute)
     reads = Depends(operators(OperatorRole.VIEWER))
     alone = [Depends(no_parameters)]
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 from pdsno.api.answers import json_response
 from pdsno.api.history_view import HistoryView, HistoryViewOf
 from pdsno.api.queries import Id, ListQuery, Text
+from pdsno.api.read_route import ReadRoute
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import HistoryFilter
 
@@ -68,7 +69,7 @@ class HistoryQuery(DeviceHistoryQuery):
 
 def router(view_of: HistoryViewOf) -> APIRouter:
     """Return the routes of the history."""
-    routes = APIRouter(tags=["history"])
+    routes = APIRouter(tags=["history"], route_class=ReadRoute)
 
     @routes.get("/devices/{device_id}/history", response_model=HistoryListing)
     def list_device_history(

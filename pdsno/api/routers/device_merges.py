@@ -15,6 +15,7 @@ from pdsno.api.conditional import unless_same
 from pdsno.api.etags import versions_in
 from pdsno.api.info import ControllerInfo
 from pdsno.api.queries import Id, IfMatch, no_parameters
+from pdsno.api.read_route import ReadRoute
 from pdsno.api.view import operators
 from pdsno.controllers.device_edits import check_version
 from pdsno.domain.constraints import Word
@@ -132,7 +133,12 @@ def _seen_whole(operator: Operator, plan: SplitPlan) -> SplitPlan:
 
 def router(nib: NIB, controller: Callable[[], ControllerInfo], actions: Actions) -> APIRouter:
     """Return the routes; writing needs the role operator."""
-    routes = APIRouter(prefix="/devices", tags=["devices"], dependencies=[Depends(no_parameters)])
+    routes = APIRouter(
+        prefix="/devices",
+        tags=["devices"],
+        dependencies=[Depends(no_parameters)],
+        route_class=ReadRoute,
+    )
     reads = Depends(operators(OperatorRole.VIEWER))
     writes = Depends(operators(OperatorRole.OPERATOR))
 

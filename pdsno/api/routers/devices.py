@@ -11,20 +11,20 @@ from pdsno.api.answers import (
     DeviceItem,
     Listing,
     device_detail,
-    device_item,
     json_response,
     sparse,
 )
 from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
 from pdsno.api.queries import AsOf, Id, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.summaries import device_listing
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.entities import Device, DeviceStatus, DeviceType
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.ordering import DEVICE_ORDERS
 from pdsno.domain.ports import DeviceFilter
 
-_LISTING = TypeAdapter(Listing[DeviceItem])
 _ANSWER: Any = Listing[DeviceItem] | sparse(Listing, DeviceItem)
 _DETAIL = TypeAdapter(DeviceDetail)
 _FILTERS = tuple(f.name for f in fields(DeviceFilter))
@@ -66,37 +66,35 @@ class OneQuery(StrictQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/devices`."""
-    routes = APIRouter(prefix="/devices", tags=["devices"])
+    routes = APIRouter(prefix="/devices", tags=["devices"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_devices(
         request: Request,
         query: Annotated[DeviceQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Devices in order of their IDs, which is the order in which they were first seen."""
 
-        def answer() -> Response:
-            page = view.devices(
+        def answer(view: View) -> Response:
+            page = view.device_summaries(
                 query.where(),
                 limit=query.limit,
                 after=query.place(),
                 order=query.sort,
                 as_of=query.as_of,
             )
-            items = tuple(device_item(device) for device in page.items)
-            listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
-            return json_response(_LISTING, listing, shown=query.shown)
+            return device_listing(page.items, query.cursor_to(page.next_after), query.shown)
 
         if query.as_of is not None:
-            return answer()
-        return unless_known(request, view.revisions(), ("devices",), answer)
+            return answer(view)
+        return unless_known(request, view, ("devices",), answer)
 
     @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(
         device_id: Id,
         query: Annotated[OneQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """One device. An ID that was merged away shows the device that absorbed it.

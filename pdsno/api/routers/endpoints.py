@@ -17,7 +17,8 @@ from pdsno.api.answers import (
 )
 from pdsno.api.conditional import unless_known, unless_same
 from pdsno.api.queries import Id, IpOrPrefix, ListQuery, Mac, Text, no_parameters
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.errors import NotFoundError
 from pdsno.domain.ordering import ENDPOINT_ORDERS
 from pdsno.domain.ports import EndpointFilter
@@ -60,17 +61,17 @@ class EndpointQuery(ListQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/endpoints`."""
-    routes = APIRouter(prefix="/endpoints", tags=["endpoints"])
+    routes = APIRouter(prefix="/endpoints", tags=["endpoints"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_endpoints(
         request: Request,
         query: Annotated[EndpointQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Endpoints in order of their IDs, which is no order that means anything."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             page = view.endpoints(
                 query.where(), limit=query.limit, after=query.place(), order=query.sort
             )
@@ -79,7 +80,7 @@ def router(view_of: ViewOf) -> APIRouter:
             return json_response(_LISTING, listing, shown=query.shown)
 
         # A device that absorbs another takes over the other's endpoints.
-        return unless_known(request, view.revisions(), ("endpoints", "devices"), answer)
+        return unless_known(request, view, ("endpoints", "devices"), answer)
 
     @routes.get(
         "/{endpoint_id}", response_model=EndpointDetail, dependencies=[Depends(no_parameters)]
@@ -87,7 +88,7 @@ def router(view_of: ViewOf) -> APIRouter:
     def get_endpoint(
         request: Request,
         endpoint_id: Id,
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """One endpoint, with its addresses and places of the past, the latest first."""
         found = view.endpoint(endpoint_id)

@@ -10,7 +10,8 @@ from pdsno.api.answers import Listing, json_response, sparse
 from pdsno.api.conditional import unless_known
 from pdsno.api.deprecation import IN_SCHEMA, Deprecation
 from pdsno.api.queries import ListQuery, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.entities import Event
 from pdsno.domain.errors import InputError
 
@@ -57,24 +58,24 @@ class EventQuery(ListQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/events`."""
-    routes = APIRouter(prefix="/events", tags=["events"])
+    routes = APIRouter(prefix="/events", tags=["events"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_events(
         request: Request,
         query: Annotated[EventQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Events in order of seq. To follow the log: `after=` the last seq, or the event stream."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             found = _read(view, query)
             page = found[: query.limit]
             last = str(page[-1].seq) if len(found) > query.limit else None
             listing = Listing(items=page, next_cursor=query.cursor_to(last))
             return json_response(_LISTING, listing, shown=query.shown)
 
-        found = unless_known(request, view.revisions(), ("events",), answer)
+        found = unless_known(request, view, ("events",), answer)
         return _NEWEST_FIRST.mark(found) if query.newest_first else found
 
     return routes

@@ -12,6 +12,7 @@ from pdsno.api.answers import HealthAnswer, HealthStatus, ReadyAnswer, json_resp
 from pdsno.api.info import Check, ControllerInfo
 from pdsno.api.problems import response_of
 from pdsno.api.queries import no_parameters
+from pdsno.api.read_route import ReadRoute
 from pdsno.communication.problems import Problem
 from pdsno.domain.errors import OperationError
 from pdsno.domain.ports import NIB
@@ -26,7 +27,7 @@ _ALSO_WITHOUT_TOKEN: dict[str, Any] = {"security": [{}]}
 
 def router(nib: NIB, controller: Callable[[], ControllerInfo]) -> APIRouter:
     """Return the routes of `/health`."""
-    routes = APIRouter(prefix="/health", tags=["health"])
+    routes = APIRouter(prefix="/health", tags=["health"], route_class=ReadRoute)
 
     @routes.get(
         "",

@@ -8,7 +8,8 @@ from pydantic import Field, TypeAdapter
 from pdsno.api.answers import InterfaceItem, Listing, interface_item, json_response, sparse
 from pdsno.api.conditional import unless_known
 from pdsno.api.queries import ListQuery, Mac, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 
 _LISTING = TypeAdapter(Listing[InterfaceItem])
 _ANSWER: Any = Listing[InterfaceItem] | sparse(Listing, InterfaceItem)
@@ -27,17 +28,17 @@ class InterfaceQuery(ListQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/interfaces`."""
-    routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
+    routes = APIRouter(prefix="/interfaces", tags=["interfaces"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_interfaces(
         request: Request,
         query: Annotated[InterfaceQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Interfaces in order of device ID and name."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             page = view.interfaces(
                 device_id=query.device_id,
                 region=query.region,
@@ -49,6 +50,6 @@ def router(view_of: ViewOf) -> APIRouter:
             listing = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
             return json_response(_LISTING, listing, shown=query.shown)
 
-        return unless_known(request, view.revisions(), ("devices",), answer)
+        return unless_known(request, view, ("devices",), answer)
 
     return routes

@@ -8,7 +8,8 @@ from pydantic import Field, TypeAdapter
 from pdsno.api.answers import Listing, json_response, sparse
 from pdsno.api.conditional import unless_known
 from pdsno.api.queries import AsOf, ListQuery, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.entities import Link, LinkStatus
 
 _LISTING = TypeAdapter(Listing[Link])
@@ -29,17 +30,17 @@ class LinkQuery(ListQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/links`."""
-    routes = APIRouter(prefix="/links", tags=["links"])
+    routes = APIRouter(prefix="/links", tags=["links"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_links(
         request: Request,
         query: Annotated[LinkQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Links in order of their IDs."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             page = view.links(
                 device_id=query.device_id,
                 status=query.status,
@@ -52,7 +53,7 @@ def router(view_of: ViewOf) -> APIRouter:
             return json_response(_LISTING, listing, shown=query.shown)
 
         if query.as_of is not None:
-            return answer()
-        return unless_known(request, view.revisions(), ("links", "devices"), answer)
+            return answer(view)
+        return unless_known(request, view, ("links", "devices"), answer)
 
     return routes

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from pdsno.api.metrics import CONTENT_TYPE, Metrics
 from pdsno.api.queries import no_parameters
+from pdsno.api.read_route import ReadRoute
 from pdsno.api.view import View, ViewOf
 
 _EXAMPLE = 'pdsno_devices{status="active"} 12.0\n'
@@ -17,7 +18,7 @@ _TEXT = {
 
 def router(metrics: Metrics, view_of: ViewOf) -> APIRouter:
     """Return the route of `/metrics`."""
-    routes = APIRouter(tags=["metrics"])
+    routes = APIRouter(tags=["metrics"], route_class=ReadRoute)
 
     @routes.get(
         "/metrics",

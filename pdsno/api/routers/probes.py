@@ -20,7 +20,8 @@ from pdsno.api.answers import (
 )
 from pdsno.api.conditional import unless_known
 from pdsno.api.queries import IpOrPrefix, ListQuery, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.errors import InputError, NotFoundError
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 
@@ -80,17 +81,17 @@ class CycleQuery(ListQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/probes`."""
-    routes = APIRouter(prefix="/probes", tags=["probes"])
+    routes = APIRouter(prefix="/probes", tags=["probes"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_probes(
         request: Request,
         query: Annotated[ProbeQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Addresses in order, each with its probes and with one line for people."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             start = query.start()
             cycle_id, outcomes = view.outcomes(start.cycle_id)
             if cycle_id is None and start.cycle_id is not None:
@@ -100,17 +101,17 @@ def router(view_of: ViewOf) -> APIRouter:
             page = _page(query, cycle_id, outcomes, start.index)
             return json_response(_LISTING, page, shown=query.shown)
 
-        return unless_known(request, view.revisions(), ("cycles",), answer)
+        return unless_known(request, view, ("cycles",), answer)
 
     @routes.get("/cycles", response_model=_CYCLES_ANSWER)
     def list_cycles(
         request: Request,
         query: Annotated[CycleQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """The ledger: cycles that are kept, the newest first, each with who allowed what."""
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             rest = _cycles_after(query.place(), view.cycles())
             page = rest[: query.limit]
             last = page[-1].cycle_id if len(rest) > query.limit else None
@@ -118,7 +119,7 @@ def router(view_of: ViewOf) -> APIRouter:
             listing = Listing(items=items, next_cursor=query.cursor_to(last))
             return json_response(_CYCLES, listing, shown=query.shown)
 
-        return unless_known(request, view.revisions(), ("cycles",), answer)
+        return unless_known(request, view, ("cycles",), answer)
 
     return routes
 

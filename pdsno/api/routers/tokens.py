@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pdsno.api.answers import Listing, json_response, sparse
 from pdsno.api.conditional import unless_same
 from pdsno.api.queries import ListQuery, Text
+from pdsno.api.read_route import ReadRoute
 from pdsno.api.tokens import TokenState, state_of, token_id
 from pdsno.api.view import View, ViewOf
 from pdsno.domain.entities import ApiTokenRecord, OperatorRole
@@ -49,7 +50,7 @@ _ANSWER: Any = Listing[TokenItem] | sparse(Listing, TokenItem)
 
 def router(nib: NIB, admin: ViewOf) -> APIRouter:
     """Return the routes of `/tokens`; `admin` is the view of administrators."""
-    routes = APIRouter(prefix="/tokens", tags=["tokens"])
+    routes = APIRouter(prefix="/tokens", tags=["tokens"], route_class=ReadRoute)
 
     @routes.get("", response_model=_ANSWER)
     def list_tokens(

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from pdsno.api.conditional import unless_known
 from pdsno.api.queries import StrictQuery, Text
-from pdsno.api.view import View, ViewOf
+from pdsno.api.read_route import ReadRoute
+from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.errors import InputError
 from pdsno.domain.paging import PAGE, every
-from pdsno.domain.ports import DeviceFilter, EndpointFilter
+from pdsno.domain.ports import EndpointFilter
 from pdsno.domain.topology import Graph, graph_of
 from pdsno.integrations import graph_formats
 from pdsno.integrations.clab_format import as_clab
@@ -75,13 +76,13 @@ class TopologyQuery(StrictQuery):
 
 def router(view_of: ViewOf) -> APIRouter:
     """Return the route of `/topology`."""
-    routes = APIRouter(prefix="/topology", tags=["topology"])
+    routes = APIRouter(prefix="/topology", tags=["topology"], route_class=ReadRoute)
 
     @routes.get("", response_class=Response, responses={200: _ANSWERS})
     def get_topology(
         request: Request,
         query: Annotated[TopologyQuery, Query()],
-        view: Annotated[View, Depends(view_of)],
+        view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """The network as a graph: devices, what they are linked to, and if asked for hosts.
 
@@ -91,10 +92,10 @@ def router(view_of: ViewOf) -> APIRouter:
         """
         view.check_region(query.region)
 
-        def answer() -> Response:
+        def answer(view: View) -> Response:
             return _written(query, _graph(view, query))
 
-        return unless_known(request, view.revisions(), ("devices", "links", "endpoints"), answer)
+        return unless_known(request, view, ("devices", "links", "endpoints"), answer)
 
     return routes
 
@@ -102,11 +103,7 @@ def router(view_of: ViewOf) -> APIRouter:
 def _graph(view: View, query: TopologyQuery) -> Graph:
     devices = list(
         islice(
-            every(
-                lambda after: view.devices(
-                    DeviceFilter(region=query.region), limit=PAGE, after=after
-                )
-            ),
+            every(lambda after: view.devices(region=query.region, limit=PAGE, after=after)),
             _MOST_NODES + 1,
         )
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pdsno.api.answers import Listing, json_response, sparse
 from pdsno.api.conditional import unless_same
 from pdsno.api.queries import ListQuery, no_parameters
+from pdsno.api.read_route import ReadRoute
 from pdsno.api.view import View, ViewOf
 from pdsno.api.webhook_desk import WebhookDesk, find
 from pdsno.api.webhook_sender import WebhookSender
@@ -115,7 +116,7 @@ def webhook_item(webhook: Webhook) -> WebhookItem:
 
 def router(nib: NIB, admin: ViewOf, sender: WebhookSender) -> APIRouter:
     """Return the routes of `/webhooks`; `admin` is the view of administrators."""
-    routes = APIRouter(prefix="/webhooks", tags=["webhooks"])
+    routes = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=ReadRoute)
     _add_reading(routes, nib, admin)
     _add_writing(routes, nib, admin, sender)
     return routes
