@@ -1,9 +1,10 @@
 """The parts of a NIB that only operators' tools use; `ports` has the whole."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from pdsno.domain.entities import Device
 from pdsno.domain.jsonable import jsonable
@@ -42,6 +43,14 @@ def next_revision(last: int) -> int:
     return max(last + 1, time.time_ns() // 1000)
 
 
+class Stamp(NamedTuple):
+    """What is another for each state of a device: equal stamps mean that it did not change."""
+
+    device_id: str
+    version: int
+    last_seen: datetime
+
+
 class OperatorReads(Protocol):
     """Of `ports.NIBReader`."""
 
@@ -51,15 +60,18 @@ class OperatorReads(Protocol):
     def webhook_deliveries(self, webhook_id: str, *, limit: int = ...) -> tuple[Delivery, ...]:
         """Return the tries that are kept of a webhook, the newest first."""
 
-    def device_summaries(
+    def device_stamps(
         self,
         where: "DeviceFilter" = ...,
         *,
         limit: int = ...,
         after: str | None = ...,
         order: str | None = ...,
-    ) -> "Page[Summary]":
-        """Return the page that `devices` returns as summaries, for who only passes them on."""
+    ) -> "Page[Stamp]":
+        """Return which devices are on the page that `devices` returns, and how they stand."""
+
+    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
+        """Return the summaries of those of these devices that are here; for any number of IDs."""
 
     def revisions(self) -> Mapping[str, int]:
         """Return for tables of `REVISED` a number that has risen if anything in them changed.

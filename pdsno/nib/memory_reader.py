@@ -26,7 +26,7 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import Summary, summary_of
+from pdsno.domain.operator_ports import Stamp, Summary, summary_of
 from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
@@ -90,16 +90,21 @@ class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
         found = (device for device in self._state.devices.values() if wanted.match(device))
         return keyset.page(found, check_limit(limit))
 
-    def device_summaries(
+    def device_stamps(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Summary]:
+    ) -> Page[Stamp]:
         page = self.devices(where, limit=limit, after=after, order=order)
-        return Page(items=tuple(map(summary_of, page.items)), next_after=page.next_after)
+        stamps = (Stamp(d.device_id, d.version, d.last_seen) for d in page.items)
+        return Page(items=tuple(stamps), next_after=page.next_after)
+
+    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
+        known = self._state.devices
+        return {one: summary_of(known[one]) for one in device_ids if one in known}
 
     def all_devices(self) -> tuple[Device, ...]:
         return _in_order(self._state.devices)

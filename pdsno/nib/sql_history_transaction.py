@@ -1,12 +1,12 @@
 """Devices and history inside the write transaction: what waits counts when it is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pdsno.domain.entities import Device
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
-from pdsno.domain.operator_ports import Summary
+from pdsno.domain.operator_ports import Stamp, Summary
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, DeviceInterface, NIBCounts, Page
 from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sql_anomalies import SQLRecordWriter
@@ -60,16 +60,20 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
         self._log.seen(page.items)
         return page
 
-    def device_summaries(
+    def device_stamps(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Summary]:
+    ) -> Page[Stamp]:
         self._batch.flush()
-        return super().device_summaries(where, limit=limit, after=after, order=order)
+        return super().device_stamps(where, limit=limit, after=after, order=order)
+
+    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
+        self._batch.flush()
+        return super().device_summaries(device_ids)
 
     def all_devices(self) -> tuple[Device, ...]:
         self._batch.flush()

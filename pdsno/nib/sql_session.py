@@ -59,6 +59,17 @@ class Session:
                 cursor.execute(ready.text(given), ready.values(given))
                 return ready.rows(cursor)
 
+    def tuples(self, statement: Executable, params: Values) -> Sequence[tuple[Any, ...]]:
+        """Return all rows of a query, which reads no times, by position: for many small rows."""
+        with self._guarded():
+            ready = prepared(statement, self._connection.dialect, params)
+            if ready is None:
+                return [tuple(row) for row in self._connection.execute(statement, params)]
+            with self._cursor() as cursor:
+                cursor.execute(ready.text(params), ready.values(params))
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
+
     def row(self, statement: Executable, params: Values | None = None) -> Row | None:
         """Return the first row of a query, or None."""
         return next(iter(self.rows(statement, params)), None)

@@ -24,7 +24,7 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import Summary
+from pdsno.domain.operator_ports import Stamp, Summary
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     EVERY_DEVICE,
@@ -272,16 +272,20 @@ class NIBStore(HistoryCalls, RecordCalls):
         with self.reading() as reader:
             return reader.webhook_deliveries(webhook_id, limit=limit)
 
-    def device_summaries(
+    def device_stamps(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Summary]:
+    ) -> Page[Stamp]:
         with self.reading() as reader:
-            return reader.device_summaries(where, limit=limit, after=after, order=order)
+            return reader.device_stamps(where, limit=limit, after=after, order=order)
+
+    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
+        with self.reading() as reader:
+            return reader.device_summaries(device_ids)
 
     def revisions(self) -> Mapping[str, int]:
         with self.reading() as reader:

@@ -1,13 +1,9 @@
-"""How fast a NIB is on each database: what comes in, what the store alone does, what the API reads.
+"""How fast a NIB is on each database: what comes in, and what the store alone does.
 
 Rivals run interleaved in the same process on the same data: ratios count, absolutes do not.
-`PDSNO_BENCH_DEVICES` is how many devices the API reads from (100,000 unless it says less).
 """
 
-import http.client
-import os
 import sqlite3
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -15,14 +11,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from pdsno.communication.payloads import read
-from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.entities import Device, FieldSource, Interface
-from pdsno.domain.identifiers import new_device_id, new_message_id
+from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import DiscoveryReport, Message, MessageType
 from pdsno.domain.reports import as_snapshot, in_parts, is_first_of_stream, may_jump
@@ -32,12 +26,9 @@ from pdsno.nib import NIBStore
 from pdsno.nib.codec import address_rows, device_row, interface_rows
 from tests.contract.nib_suite import POSTGRES, SQLITE, T0, Store, name_of
 from tests.postgres import postgres
-from tests.unit.api.serving import TOKEN, served
 
-DEVICES = int(os.environ.get("PDSNO_BENCH_DEVICES", "100000"))
 INGESTED = 1000
 ALONE = 10_000
-ASKED = 300
 REPORTER = "local_cntl_zone-A_1"
 STORES = (SQLITE, POSTGRES)
 
@@ -212,77 +203,3 @@ def put_all(nib: NIBStore, devices: Sequence[Device], version: int | None) -> No
     with nib.transaction() as tx:
         for one in devices:
             tx.put_device(one, expected_version=version)
-
-
-# --- what operators ask ----------------------------------------------------------------------
-
-
-class Caller:
-    """One connection that asks the same thing many times."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
-
-    def ask(self, path: str) -> bytes:
-        self._connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
-        answer = self._connection.getresponse()
-        body = answer.read()
-        assert answer.status == 200, body
-        return body
-
-    def times_ms(self, paths: Sequence[str]) -> list[float]:
-        """Return how long each answer took, sorted."""
-        self.ask(paths[0])
-        return sorted(timed(partial(self.ask, path)) * 1000 for path in paths)
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def shown(times: Sequence[float]) -> str:
-    return f"p50 {statistics.median(times):.2f} ms, p99 {times[int(len(times) * 0.99)]:.2f} ms"
-
-
-def bare_app(body: bytes) -> Any:  # noqa: ANN401 - ASGI
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
-
-
-@pytest.mark.parametrize("store", STORES, ids=name_of)
-def test_pages_and_devices_through_the_api(store: Store, tmp_path: Path) -> None:
-    first = [new_device_id() for _ in range(DEVICES)]
-    with store.open(tmp_path) as nib:
-        for start in range(0, DEVICES, 5000):
-            numbers = range(start, min(start + 5000, DEVICES))
-            put_all(nib, [device(n, device_id=first[n]) for n in numbers], None)
-        with served(nib) as api:
-            caller = Caller(api.url)
-            step = max(1, DEVICES // ASKED)
-            asked = [f"02:00:{(n * step).to_bytes(4, 'big').hex(':')}" for n in range(ASKED)]
-            by_mac = [f"/api/v1/devices?{urlencode({'mac': mac})}" for mac in asked]
-            filters = urlencode({"region": "zone-A", "device_type": "switch", "limit": 100})
-            page = f"/api/v1/devices?{filters}"
-            body = caller.ask(page)
-            print(f"\n{store.name}, {DEVICES} devices:")
-            print(f"  one device by MAC: {shown(caller.times_ms(by_mac))}")
-            pages = caller.times_ms([page] * ASKED)
-            print(f"  page of 100 filtered ({len(body)} bytes): {shown(pages)}")
-            caller.close()
-    runner = RestRunner(bare_app(body), host="127.0.0.1", port=0)
-    runner.start()
-    caller = Caller(f"http://127.0.0.1:{runner.port}")
-    rival = caller.times_ms([page] * ASKED)
-    caller.close()
-    runner.stop()
-    ratio = statistics.median(rival) / statistics.median(pages)
-    print(f"  bare uvicorn, the same bytes: {shown(rival)}; ratio of requests/s {ratio:.2f}")
-    assert ratio > 0.005

@@ -1,13 +1,9 @@
 """How fast a controller answers signed messages, beside a bare application that checks nothing."""
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.controllers.seen_journal import SeenJournal
 from pdsno.nib import NIBStore
+from tests.bench.calling import CallerTLS, Speed, cpu_of, speed
 from tests.integration.trust_rig import PATH, Site, ask, make_site, post, sealed, url_of
 from tests.integration.trust_rig import connection_of as connected
 
@@ -27,90 +24,26 @@ TARGET = 0.25
 LEAST = 0.15
 """Below this something is wrong, however busy the machine is."""
 
-# A process of its own, so that the server has its own interpreter.
-CALLER = """
-import json, socket, ssl, sys, threading, time
-plan = json.loads(sys.stdin.read())
-context = None
-if plan["certificate"]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(plan["roots"])
-    context.load_cert_chain(plan["certificate"])
-requests = [
-    (f"POST {plan['path']} HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {len(body)}\\r\\n"
-     "Content-Type: application/jose+json\\r\\n\\r\\n" + body).encode()
-    for body in plan["bodies"]
-]
-def connect():
-    sock = socket.create_connection(("127.0.0.1", plan["port"]), timeout=30)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return context.wrap_socket(sock, server_hostname=plan["name"]) if context else sock
-def answer(sock):
-    data = sock.recv(65536)
-    while b"\\r\\n\\r\\n" not in data:
-        data += sock.recv(65536)
-    head, _, body = data.partition(b"\\r\\n\\r\\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\\r\\n")[0])
-    while len(body) < length:
-        body += sock.recv(65536)
-    return head
-def work(mine):
-    sock = connect()
-    for request in mine:
-        sock.sendall(request)
-        head = answer(sock)
-        if not head.startswith(b"HTTP/1.1 200"):
-            print(head.decode(), file=sys.stderr)
-            failures.append(1)
-            return
-    sock.close()
-failures = []
-count = plan["connections"]
-threads = [threading.Thread(target=work, args=(requests[n::count],)) for n in range(count)]
-started = time.perf_counter()
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(len(failures), (time.perf_counter() - started))
-"""
-
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return make_site(tmp_path)
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Requests a second by the clock, and what one costs the server's process in CPU time."""
-
-    per_s: float
-    cpu_us: float
-
-
-def speed(site: Site, port: int, bodies: list[bytes], *, is_tls: bool) -> Speed:
+def called(site: Site, port: int, *, is_tls: bool) -> Speed:
     tls = site.pki.rc.tls
-    plan = {
-        "port": port,
-        "path": PATH,
-        "name": "global-cntl-1.global.pdsno.internal",
-        "certificate": str(tls.certificate_file) if is_tls else "",
-        "roots": str(tls.roots_file),
-        "bodies": [body.decode() for body in bodies],
-        "connections": CONNECTIONS,
-    }
-    started = time.process_time()
-    done = subprocess.run(
-        [sys.executable, "-c", CALLER],
-        input=json.dumps(plan),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
+    caller = CallerTLS(
+        certificate=tls.certificate_file,
+        roots=tls.roots_file,
+        name="global-cntl-1.global.pdsno.internal",
     )
-    failures, took_s = done.stdout.split()
-    assert failures == "0", done.stderr
-    cpu_s = time.process_time() - started
-    return Speed(per_s=len(bodies) / float(took_s), cpu_us=cpu_s / len(bodies) * 1e6)
+    requests = [post_of(body) for body in bodies(site)]
+    return speed(port, requests, connections=CONNECTIONS, tls=caller if is_tls else None)
+
+
+def post_of(body: bytes) -> bytes:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Content-Type: application/jose+json\r\n\r\n".encode() + body
 
 
 @contextmanager
@@ -141,11 +74,11 @@ def test_signed_messages_a_second(site: Site, tmp_path: Path, *, is_tls: bool) -
         ours, kept, bare = list[Speed](), list[Speed](), list[Speed]()
         for _ in range(ROUNDS):
             with bare_server(site, reply, is_tls=is_tls) as port:
-                bare.append(speed(site, port, bodies(site), is_tls=is_tls))
+                bare.append(called(site, port, is_tls=is_tls))
             with site.server(**options) as server:
-                ours.append(speed(site, server.port, bodies(site), is_tls=is_tls))
+                ours.append(called(site, server.port, is_tls=is_tls))
             with site.server(journal=SeenJournal(nib), **options) as server:
-                kept.append(speed(site, server.port, bodies(site), is_tls=is_tls))
+                kept.append(called(site, server.port, is_tls=is_tls))
     ratio = cpu_of(bare) / cpu_of(ours)
     print(f"\nsigned POST, signed reply, {'mTLS' if is_tls else 'plain'}:")
     for name, speeds in (("bare application", bare), ("ours", ours), ("journal in SQLite", kept)):
@@ -153,11 +86,6 @@ def test_signed_messages_a_second(site: Site, tmp_path: Path, *, is_tls: bool) -
         print(f"  {name}: {per_s:.0f}/s, {cpu_of(speeds):.0f} us of CPU each")
     print(f"  ratio by CPU {ratio:.2f} (target {TARGET})")
     assert ratio >= LEAST
-
-
-def cpu_of(speeds: list[Speed]) -> float:
-    # The least: what others do on the machine only adds to it.
-    return min(speed.cpu_us for speed in speeds)
 
 
 def bodies(site: Site) -> list[bytes]:

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from pdsno.domain.entities import Device, FieldSource, Interface, Pin
 from pdsno.domain.errors import InputError
-from pdsno.domain.operator_ports import summary_of
+from pdsno.domain.operator_ports import Stamp, Summary, summary_of
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, Page
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import SQLITE, T0, device, put, router
@@ -19,6 +19,14 @@ from tests.contract.nib_suite import SQLITE, T0, device, put, router
 
 def told(page: Page[Device]) -> list[object]:
     return [summary_of(one) for one in page.items]
+
+
+def summed(nib: NIBStore, where: DeviceFilter = EVERY_DEVICE) -> list[Summary]:
+    with nib.reading() as reader:
+        stamps = reader.device_stamps(where, limit=1000).items
+        found = reader.device_summaries(stamp.device_id for stamp in stamps)
+        assert len(found) == len(stamps)
+        return [found[stamp.device_id] for stamp in stamps]
 
 
 def odd() -> Iterator[Device]:
@@ -64,17 +72,17 @@ def filled(nib: NIBStore) -> NIBStore:
 )
 def test_a_summary_is_the_json_of_its_device(filled: NIBStore, where: DeviceFilter) -> None:
     # As text: what is answered has an order, which equal dicts need not have.
-    found = json.dumps(filled.device_summaries(where).items)
-    assert found == json.dumps(told(filled.devices(where)))
+    assert json.dumps(summed(filled, where)) == json.dumps(told(filled.devices(where)))
 
 
 @pytest.mark.parametrize("order", [None, "-device_id", "name", "-name", "region"])
-def test_pages_of_summaries_are_the_pages_of_devices(filled: NIBStore, order: str | None) -> None:
+def test_pages_of_stamps_are_the_pages_of_devices(filled: NIBStore, order: str | None) -> None:
     after = None
     for _ in range(4):
         page = filled.devices(limit=2, after=after, order=order)
-        found = filled.device_summaries(limit=2, after=after, order=order)
-        assert (list(found.items), found.next_after) == (told(page), page.next_after)
+        found = filled.device_stamps(limit=2, after=after, order=order)
+        stamps = [Stamp(one.device_id, one.version, one.last_seen) for one in page.items]
+        assert (list(found.items), found.next_after) == (stamps, page.next_after)
         after = page.next_after
         if after is None:
             return
@@ -83,15 +91,15 @@ def test_pages_of_summaries_are_the_pages_of_devices(filled: NIBStore, order: st
 
 def test_more_summaries_than_one_statement_names_have_their_interfaces(nib: NIBStore) -> None:
     put(nib, *(device(f"d{n:04}", interfaces=(Interface(name=f"e{n}"),)) for n in range(501)))
-    found = nib.device_summaries(limit=501).items
-    assert [one["interfaces"][0]["name"] for one in found] == [f"e{n}" for n in range(501)]
+    names = [one["interfaces"][0]["name"] for one in summed(nib)]
+    assert names == [f"e{n}" for n in range(501)]
 
 
-def test_a_senseless_question_for_summaries_is_refused(nib: NIBStore) -> None:
+def test_a_senseless_question_for_stamps_is_refused(nib: NIBStore) -> None:
     with pytest.raises(InputError):
-        nib.device_summaries(limit=0)
+        nib.device_stamps(limit=0)
     with pytest.raises(InputError):
-        nib.device_summaries(order="notes")
+        nib.device_stamps(order="notes")
 
 
 def test_a_transaction_sums_up_what_it_has_put(nib: NIBStore) -> None:
@@ -99,8 +107,9 @@ def test_a_transaction_sums_up_what_it_has_put(nib: NIBStore) -> None:
     with nib.transaction() as change:
         now = replace(stored, name="renamed")
         change.put_device(now, expected_version=1)
-        (summary,) = change.device_summaries().items
-    assert (summary["name"], summary["version"]) == ("renamed", 2)
+        (stamp,) = change.device_stamps().items
+        summary = change.device_summaries(["dev_1"])["dev_1"]
+    assert (summary["name"], summary["version"], stamp.version) == ("renamed", 2, 2)
 
 
 def test_what_an_earlier_release_did_not_keep_is_summed_up_as_empty(tmp_path: Path) -> None:
@@ -113,7 +122,7 @@ def test_what_an_earlier_release_did_not_keep_is_summed_up_as_empty(tmp_path: Pa
         )
     engine.dispose()
     with SQLITE.open(tmp_path) as nib:
-        (summary,) = nib.device_summaries().items
+        (summary,) = summed(nib)
         assert (summary["notes"], summary["tags"]) == (None, [])
         assert summary == told(nib.devices())[0]
 
@@ -121,5 +130,23 @@ def test_what_an_earlier_release_did_not_keep_is_summed_up_as_empty(tmp_path: Pa
 def test_times_of_summaries_are_in_utc(nib: NIBStore) -> None:
     local = datetime.fromisoformat("2026-03-01T01:30:00.000001+02:00")
     put(nib, device(last_seen=local))
-    (summary,) = nib.device_summaries().items
+    (summary,) = summed(nib)
     assert summary["last_seen"] == "2026-02-28T23:30:00.000001Z"
+
+
+def test_a_stamp_is_another_once_anything_of_a_device_changed(nib: NIBStore) -> None:
+    (stored,) = put(nib, router())
+    (before,) = nib.device_stamps().items
+    with nib.transaction() as change:
+        change.touch_devices(["dev_1"], T0 + timedelta(seconds=1))
+    (touched,) = nib.device_stamps().items
+    with nib.transaction() as change:
+        change.put_device(replace(stored, interfaces=()), expected_version=1)
+    (changed,) = nib.device_stamps().items
+    assert len({before, touched, changed}) == 3
+
+
+def test_what_is_not_there_is_not_summed_up(nib: NIBStore) -> None:
+    put(nib, device("dev_1"))
+    assert list(nib.device_summaries(["dev_0", "dev_1"])) == ["dev_1"]
+    assert nib.device_summaries([]) == {}

@@ -1,6 +1,7 @@
 """`/devices`: the list with its filters, and one device whole."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -18,10 +19,10 @@ from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
 from pdsno.api.queries import AsOf, Id, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.read_route import ReadRoute
-from pdsno.api.summaries import device_listing
+from pdsno.api.summaries import WrittenDevices, listing, written
 from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.entities import Device, DeviceStatus, DeviceType
-from pdsno.domain.errors import NotFoundError
+from pdsno.domain.errors import InputError, NotFoundError
 from pdsno.domain.ordering import DEVICE_ORDERS
 from pdsno.domain.ports import DeviceFilter
 
@@ -67,6 +68,7 @@ class OneQuery(StrictQuery):
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/devices`."""
     routes = APIRouter(prefix="/devices", tags=["devices"], route_class=ReadRoute)
+    lately = WrittenDevices()
 
     @routes.get("", response_model=_ANSWER)
     def list_devices(
@@ -75,20 +77,9 @@ def router(view_of: ViewOf) -> APIRouter:
         view: Annotated[WholeView, Depends(view_of)],
     ) -> Response:
         """Devices in order of their IDs, which is the order in which they were first seen."""
-
-        def answer(view: View) -> Response:
-            page = view.device_summaries(
-                query.where(),
-                limit=query.limit,
-                after=query.place(),
-                order=query.sort,
-                as_of=query.as_of,
-            )
-            return device_listing(page.items, query.cursor_to(page.next_after), query.shown)
-
         if query.as_of is not None:
-            return answer(view)
-        return unless_known(request, view, ("devices",), answer)
+            return _then(view, query, query.as_of)
+        return unless_known(request, view, ("devices",), lambda now: _now(now, query, lately))
 
     @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(
@@ -115,6 +106,25 @@ def router(view_of: ViewOf) -> APIRouter:
         return answer
 
     return routes
+
+
+def _now(view: View, query: DeviceQuery, lately: WrittenDevices) -> Response:
+    page = view.device_stamps(
+        query.where(), limit=query.limit, after=query.place(), order=query.sort
+    )
+    if query.shown is None:
+        items = lately.of(page.items, view)
+    else:
+        found = view.device_summaries(page.items)
+        items = written([found[stamp.device_id] for stamp in page.items], query.shown)
+    return listing(items, query.cursor_to(page.next_after))
+
+
+def _then(view: View, query: DeviceQuery, at: datetime) -> Response:
+    if query.sort is not None:
+        raise InputError("the past is not sorted: leave out sort, or as_of")
+    page = view.devices_as_of(at, query.where(), limit=query.limit, after=query.place())
+    return listing(written(page.items, query.shown), query.cursor_to(page.next_after))
 
 
 def _headers(device: Device, asked: str) -> dict[str, str]:
