@@ -58,14 +58,6 @@ class SigningKey:
         raw = private.public_key().public_bytes_raw()
         self.public_key = b64encode(raw)
         self.key_id = key_id_of(self.public_key)
-        self._key = OKPKey.import_key(
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "x": self.public_key,
-                "d": b64encode(private.private_bytes_raw()),
-            }
-        )
 
     @classmethod
     def generate(cls) -> "SigningKey":
@@ -94,10 +86,12 @@ class SigningKey:
         protected = {"alg": "Ed25519", "typ": "pdsno+jws", **header, "kid": self.key_id}
         if with_key:
             protected["jwk"] = {"kty": "OKP", "crv": "Ed25519", "x": self.public_key}
-        signed = jws.serialize_json(
-            {"protected": protected}, payload, self._key, algorithms=_ALGORITHMS, registry=_REGISTRY
-        )
-        return json.dumps(signed, separators=(",", ":")).encode()
+        # By hand, for a third of the time: RFC 7515 section 5.1 leaves nothing to choose, and a
+        # test holds these bytes to joserfc's. Verifying, where there is much to choose, is its.
+        told = b64encode(json.dumps(protected, separators=(",", ":")).encode())
+        body = b64encode(payload)
+        signature = b64encode(self._private.sign(f"{told}.{body}".encode()))
+        return f'{{"payload":"{body}","signature":"{signature}","protected":"{told}"}}'.encode()
 
     def sign_bytes(self, data: bytes) -> bytes:
         """Return the bare 64-byte Ed25519 signature."""

@@ -145,6 +145,7 @@ class RestRunner:
         return uvicorn.Config(
             self._app,
             http=protocol,
+            interface="asgi3",
             ssl_context_factory=None if context is None else lambda _config, _default: context,
             ws="none",
             lifespan="off",

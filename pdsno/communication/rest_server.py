@@ -1,9 +1,10 @@
 """A controller's REST server: messages in, replies out; health and info."""
 
 import asyncio
+import functools
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeAlias
 
@@ -11,7 +12,6 @@ import structlog
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -126,10 +126,11 @@ class ControllerRESTServer:
         self._pool: ThreadPoolExecutor | None = self._new_pool()
         self._lock = threading.Lock()
         self._since = time.monotonic()
+        self._paths: dict[str, MessageType] = {}
         self.app = self._application()
         most = _JOINER_CONNECTIONS if self._is_join_listener else None
         self._runner = RestRunner(
-            self.app,
+            self._answer,
             host=host,
             port=port,
             name=f"rest-{controller_id}",
@@ -165,13 +166,17 @@ class ControllerRESTServer:
         is_new = message_type not in self._desk.handlers
         self._desk.handlers[message_type] = handler
         if is_new:
+            path = f"/messages/{message_type.value.lower()}"
+            self._paths[path] = message_type
+            # For the OpenAPI document, and for the methods that this path does not take.
             self.app.router.add_api_route(
-                f"/messages/{message_type.value.lower()}",
-                self._endpoint(message_type),
+                path,
+                functools.partial(self._take, message_type),
                 methods=["POST"],
                 response_model=None,
                 openapi_extra=_BODY,
-                route_class_override=_MessageRoute,
+                name="take_message",
+                description="A signed message.",
             )
             self.app.openapi_schema = None
 
@@ -293,16 +298,21 @@ class ControllerRESTServer:
 
         self.app.add_api_route("/streams/{sender}", pull, methods=["GET"], response_model=None)
 
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        """Take messages past FastAPI, which has nothing to do for them; the rest is its."""
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        message_type = self._paths.get(scope["path"]) if is_post else None
+        if message_type is None:
+            await self.app(scope, receive, send)
+            return
+        response = await self._take(message_type, Request(scope, receive))
+        await response(scope, receive, send)
+
     # --- messages ----------------------------------------------------------------------------
 
-    def _endpoint(
-        self, message_type: MessageType
-    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def take_message(request: Request) -> Response:
-            refused = self._refused_early(message_type, request)
-            return _response(refused or await self._taken(message_type, request))
-
-        return take_message
+    async def _take(self, message_type: MessageType, request: Request) -> Response:
+        refused = self._refused_early(message_type, request)
+        return _response(refused or await self._taken(message_type, request))
 
     def _refused_early(self, message_type: MessageType, request: Request) -> Answer | None:
         """Return the answer to what need not be read."""
@@ -327,15 +337,6 @@ class ControllerRESTServer:
         return await loop.run_in_executor(
             pool, self._desk.answer, self.controller_id, message_type, request.scope, raw
         )
-
-
-class _MessageRoute(APIRoute):
-    """Hands the request over as it is: a message has no parameters for FastAPI to look for."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return our own handler."""
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
 
 
 def _is_message(request: Request) -> bool:

@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import OKPKey
 
 from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.signing import (
@@ -28,6 +32,25 @@ def test_what_was_signed_is_what_is_verified(payload: bytes) -> None:
     assert opened == payload
     assert header["sender_id"] == "x"
     assert header["kid"] == KEY.key_id
+
+
+_NAMES = st.text(max_size=5).map("x{}".format)
+_VALUES = st.none() | st.integers() | st.text(max_size=10)
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=3), st.binary())
+def test_what_is_signed_is_byte_for_byte_what_joserfc_signs(
+    header: dict[str, str | int | None], payload: bytes
+) -> None:
+    signed = KEY.sign(header, payload)
+    private = serialization.load_pem_private_key(KEY.to_pem(), password=None)
+    assert isinstance(private, Ed25519PrivateKey)
+    secret = {"d": b64encode(private.private_bytes_raw()), "x": KEY.public_key}
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", **secret})
+    protected = json.loads(b64decode(json.loads(signed)["protected"]))
+    registry = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)
+    theirs = jws.serialize_json({"protected": protected}, payload, key, ["Ed25519"], registry)
+    assert signed == json.dumps(theirs, separators=(",", ":")).encode()
 
 
 def test_another_key_verifies_nothing() -> None:
