@@ -4,6 +4,7 @@ The bytes are those that `answers.DeviceItem` documents; a test holds one to the
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from fastapi import Response
@@ -27,7 +28,7 @@ class WrittenDevices:
     def __init__(self, most: int = _MOST_DEVICES) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._written: dict[str, tuple[Stamp, bytes]] = {}
+        self._written: OrderedDict[str, tuple[Stamp, bytes]] = OrderedDict()
 
     def of(self, stamps: Sequence[Stamp], view: View) -> list[bytes]:
         """Return the JSON of devices; `view` is where the stamps were read, in the same state."""
@@ -49,11 +50,10 @@ class WrittenDevices:
     def _keep(self, fresh: Mapping[str, tuple[Stamp, bytes]]) -> None:
         with self._lock:
             for device_id, entry in fresh.items():
-                # Put at the end, so that those that changed or came last are forgotten last.
-                self._written.pop(device_id, None)
                 self._written[device_id] = entry
+                self._written.move_to_end(device_id)
             while len(self._written) > self._most:
-                del self._written[next(iter(self._written))]
+                self._written.popitem(last=False)
 
 
 def listing(items: Sequence[bytes], next_cursor: str | None) -> Response:

@@ -162,7 +162,8 @@ def _by_device(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Summary]]:
 
 def _parsed(documents: Iterable[str]) -> list[Any]:
     """Return the values of several JSON texts: parsed as one, in a third of the time."""
-    found: list[Any] = from_json(f"[{','.join(documents)}]")
+    # Names come again and again, values do not: remembering these takes longer than making them.
+    found: list[Any] = from_json(f"[{','.join(documents)}]", cache_strings="keys")
     return found
 
 

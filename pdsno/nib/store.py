@@ -91,7 +91,8 @@ class NIBStore(HistoryCalls, RecordCalls):
 
     def state_mark(self) -> int | None:
         """Return a number that is another one after anything was committed; see `ports.NIB`."""
-        return self._open.state_mark()
+        # Whoever goes on to ask a NIB that is closed hears of it there.
+        return None if self._backend is None else self._backend.state_mark()
 
     @property
     def _open(self) -> Backend:
