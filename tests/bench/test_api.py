@@ -27,8 +27,8 @@ from tests.unit.api.serving import TOKEN, Api, served
 
 DEVICES = int(os.environ.get("PDSNO_BENCH_DEVICES", "100000"))
 AT_ONCE = 5000
-ASKED = 300
-ROUNDS = 4
+ASKED = 200
+ROUNDS = 3
 CONNECTIONS = 4
 TARGET = 0.15
 LEAST = 0.05
