@@ -11,6 +11,7 @@ from pdsno.domain.life_cycle import event_of
 from pdsno.domain.ownership import Value, edit
 from pdsno.domain.persons_report import Tier, tell_above
 from pdsno.domain.ports import NIB, NIBTransaction
+from pdsno.domain.relink import Touched, relink_touched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +54,8 @@ def edit_device(nib: NIB, wanted: DeviceEdit, tier: Tier) -> Device:
             return before
         stored = tx.put_device(after, expected_version=before.version, actor=wanted.by)
         _tell(tx, before, stored, wanted, now)
+        touched = Touched(was={before.device_id: before})
+        relink_touched(tx, touched, actor=tier.controller_id, now=now)
         tell_above(tx, tier, now, devices=[stored])
     return stored
 

@@ -333,7 +333,7 @@ class LocalController(MemberController):
 
     def _enqueue_snapshot(self, tx: NIBTransaction) -> None:
         for part in snapshot_of(tx, self.region or "", self.controller_id, datetime.now(UTC)):
-            tx.enqueue(MessageType.DISCOVERY_REPORT, jsonable(part))
+            tx.enqueue(MessageType.DISCOVERY_REPORT, part)
 
     # --- what comes down ---------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ from pdsno.domain.errors import (
     RefusedError,
 )
 from pdsno.domain.identifiers import Role, check_region
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import (
     DiscoveryReport,
     DiscoveryRequest,
@@ -156,7 +155,7 @@ class RegionalController(MemberController):
         event = admission_event(record)
         if record.status is not ControllerStatus.ACTIVE:
             event = withdrawal_event(record, "")
-        tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
+        tx.enqueue(MessageType.SYSTEM_EVENT, event)
 
     def _tell_of_admission(self, record: ControllerRecord) -> None:
         """Let the region hear of it, and listen to the new one."""
@@ -181,7 +180,7 @@ class RegionalController(MemberController):
             changed = put_status(tx, controller_id, wanted, actor=self.controller_id, by=by)
             if changed is not None:
                 event = withdrawal_event(changed, by)
-                tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
+                tx.enqueue(MessageType.SYSTEM_EVENT, event)
         if changed is None:
             return False
         self._tell_withdrawn(changed, by=by)
@@ -231,7 +230,7 @@ class RegionalController(MemberController):
     def _enqueue_snapshot(self, tx: NIBTransaction) -> None:
         """Tell the global controller anew what we have, and whom we admitted."""
         for part in snapshot_of(tx, self.region or "", "", datetime.now(UTC)):
-            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
+            tx.enqueue(MessageType.DISCOVERY_SUMMARY, part)
         for record in tx.controllers(role=Role.LOCAL, region=self.region):
             self._queue_admission(tx, record)
 
@@ -356,7 +355,7 @@ class RegionalController(MemberController):
         """Record it, let the global controller hear of it for sure, and tell the region."""
         event = self.record(event_type, self.region or "", **data)
         with self.nib_store.transaction() as tx:
-            tx.enqueue(MessageType.SYSTEM_EVENT, jsonable(event))
+            tx.enqueue(MessageType.SYSTEM_EVENT, event)
         self._wake_relay()
         self._wake_policy()
 

@@ -8,7 +8,7 @@ that does not speak LLDP may be between them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -60,14 +60,17 @@ class _Told:
     tellers: list[_Heard] = field(default_factory=list)
 
 
-def derive_links(devices: Iterable[Device]) -> tuple[Link, ...]:
+def derive_links(
+    devices: Iterable[Device], *, tellers: Container[str] | None = None
+) -> tuple[Link, ...]:
     """Return all links that the devices' neighbour tables show, ordered by link_id.
 
     A link's `last_seen` is the latest sighting of a device that tells of it. What an inactive
     device heard is past; who merely was missed still counts. Entries that name nobody are left
-    out (`count_nameless`).
+    out (`count_nameless`). With `tellers`, only what these tell counts: a link is what it
+    would be with all if both its ends are among them, and all whom they may mean among `devices`.
     """
-    heard = _one_each(_heard(devices))
+    heard = _one_each(_heard(devices, tellers))
     on_port: dict[_Port, list[_Heard]] = defaultdict(list)
     for item in heard:
         on_port[item.near_port].append(item)
@@ -86,12 +89,13 @@ def count_nameless(devices: Iterable[Device]) -> int:
 # --- who hears whom --------------------------------------------------------------------------
 
 
-def _heard(devices: Iterable[Device]) -> list[_Heard]:
+def _heard(devices: Iterable[Device], tellers: Container[str] | None) -> list[_Heard]:
     known = sorted(devices, key=lambda d: d.device_id)
     entries = [
         (teller, entry, named)
         for teller in known
         if teller.status is not DeviceStatus.INACTIVE
+        if tellers is None or teller.device_id in tellers
         for entry in sorted(set(teller.neighbors), key=_entry_key)
         if (named := named_by(entry)) is not None
     ]

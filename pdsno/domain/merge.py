@@ -83,19 +83,23 @@ Find = Callable[[DeviceFilter], Iterable[Device]]
 """Looks devices up in the NIB."""
 
 
-def recognise(device: Device, find: Find, words: Words = NO_WORDS) -> Match:
-    """Return our devices that are the one a reporter describes, ordered by ID, and why.
-
-    By the rules of `judgement`, as of one time: between address spaces only what no clone has
-    joins (several burnt-in MACs, a serial, or each side telling the other's address).
-    """
+def alike(device: Device, find: Find) -> dict[str, Device]:
+    """Return our devices, by ID, that have any mark of the one a reporter describes."""
     found = [other for mac in device.macs for other in find(DeviceFilter(mac=mac))]
     if device.serial:
         found += find(DeviceFilter(serial=device.serial))
     for ip in device.ips:
         found += find(DeviceFilter(namespace=device.namespace, ip=ip))
-    unique = {other.device_id: other for other in found}
-    known = [unique[key] for key in sorted(unique)]
+    return {other.device_id: other for other in found}
+
+
+def recognise(device: Device, among: Mapping[str, Device], words: Words = NO_WORDS) -> Match:
+    """Return those of our devices `alike` that are the one a reporter describes, and why.
+
+    Ordered by ID. By the rules of `judgement`, as of one time: between address spaces only what no
+    clone has joins (several burnt-in MACs, a serial, or each side telling the other's address).
+    """
+    known = [among[key] for key in sorted(among)]
     profiles = [of_device(other, is_past=False) for other in known]
     matches = match(known, profiles, [of_device(device, is_past=False)], words)
     return next(item for item in matches if item.new)

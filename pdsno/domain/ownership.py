@@ -66,6 +66,8 @@ def best(devices: Iterable[Device], field: str) -> Device | None:
     That is the one of the best, then newest, source; of equal ones that with the lower ID.
     """
     told = [device for device in devices if is_told(getattr(device, field))]
+    if len(told) <= 1:
+        return told[0] if told else None
 
     def key(device: Device) -> tuple[int, float, str]:
         source = source_of(device, field)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
@@ -30,6 +30,7 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.history_ports import HistoryReader, HistoryWriter
 from pdsno.domain.identifiers import Role
+from pdsno.domain.intake_ports import IntakeTransaction
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.operator_ports import OperatorCalls, OperatorReads, OperatorWrites
@@ -273,7 +274,9 @@ class NIBReader(HistoryReader, OperatorReads, RecordReader, Protocol):
         """Return how much there is: cheap enough for a scrape every few seconds."""
 
 
-class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, RecordTransaction, Protocol):
+class NIBTransaction(
+    NIBReader, HistoryWriter, IntakeTransaction, OperatorWrites, RecordTransaction, Protocol
+):
     """One atomic change. Leaving the context commits; an exception rolls everything back."""
 
     def put_device(
@@ -350,9 +353,9 @@ class NIBTransaction(NIBReader, HistoryWriter, OperatorWrites, RecordTransaction
         """Keep a policy. Raises ConflictError unless (epoch, version) is higher than the newest."""
 
     def enqueue(
-        self, message_type: str, payload: Mapping[str, Any], *, correlation_id: str | None = ...
+        self, message_type: str, payload: object, *, correlation_id: str | None = ...
     ) -> OutboxRow:
-        """Append a durable message for the parent, with the next seq of the stream."""
+        """Append a message (mapping or dataclass) for the parent, with the stream's next seq."""
 
     def confirm(self, stream_id: str, up_to_seq: int) -> int:
         """Delete rows up to and including a seq; another stream's confirmation is ignored.

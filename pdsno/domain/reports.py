@@ -15,7 +15,6 @@ from typing import TypeVar
 from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.identifiers import uuid7
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.makings import Making, without_accounts
 from pdsno.domain.messages import DiscoveryReport, MessageType
 from pdsno.domain.paging import PAGE, every
@@ -178,7 +177,7 @@ def queue_report(
     if is_first_of_stream(tx):
         report = as_snapshot(tx, report)
     for part in in_parts(report):
-        tx.enqueue(message_type, jsonable(part), correlation_id=correlation_id)
+        tx.enqueue(message_type, part, correlation_id=correlation_id)
 
 
 def open_anomalies(reader: NIBReader, found_by: str | None = None) -> Iterator[Anomaly]:

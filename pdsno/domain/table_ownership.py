@@ -30,7 +30,7 @@ def merge_interfaces(tables: Iterable[Iterable[Interface]]) -> tuple[Interface, 
     """
     merged: dict[str, Interface] = {}
     for table in map(tuple, tables):
-        called = renamed(merged.values(), table)
+        called = renamed(merged.values(), table) if merged else {}
         for entry in table:
             name = called.get(entry.name, entry).name
             known = merged.get(name)
@@ -39,7 +39,8 @@ def merge_interfaces(tables: Iterable[Iterable[Interface]]) -> tuple[Interface, 
 
 
 def _sorted_ips(entry: Interface) -> Interface:
-    return replace(entry, ips=tuple(sorted(set(entry.ips))))
+    ips = tuple(sorted(set(entry.ips)))
+    return entry if ips == entry.ips else replace(entry, ips=ips)
 
 
 def _fill(first: Interface, second: Interface, columns: Iterable[str] = _COLUMNS) -> Interface:

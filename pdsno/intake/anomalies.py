@@ -151,13 +151,10 @@ def _links(tx: NIBTransaction, role: Role) -> Iterable[Finding]:
     claimed = LinkStatus.CLAIMED
     links = tuple(every(lambda after: tx.links(status=claimed, limit=PAGE, after=after)))
     ids = {end.device_id for link in links for end in (link.a, link.b) if end.device_id}
-    devices = {key: device for key in ids if (device := tx.device(key)) is not None}
-    between = [
-        link
-        for link in links
-        if link.a.device_id in devices
-        and link.b.device_id in devices
-        and are_apart([devices[link.a.device_id], devices[link.b.device_id]], role)
-    ]
+    devices = tx.devices_by_id(ids)
+    ends = (
+        (link, [devices.get(end.device_id or "") for end in (link.a, link.b)]) for link in links
+    )
+    between = [link for link, (a, b) in ends if a and b and are_apart([a, b], role)]
     active = {k: d for k, d in devices.items() if d.status is not DeviceStatus.INACTIVE}
     return one_ended(between, active)

@@ -6,6 +6,7 @@ from pdsno.domain.anomalies.entities import Anomaly
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.makings import Making, without_accounts
 from pdsno.domain.messages import Absorbed, DiscoveryReport
+from pdsno.domain.relink import Touched
 
 
 @dataclass(slots=True)
@@ -20,6 +21,8 @@ class Applied:
     endpoints_seen: list[str] = field(default_factory=list)
     makings: dict[str, Making] = field(default_factory=dict)
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
+    touched: Touched = field(default_factory=Touched)
+    """What may have other links now."""
     moves: list[tuple[Device, Device]] = field(default_factory=list)
     """Devices that were known, before and after."""
 

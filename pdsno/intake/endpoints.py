@@ -6,14 +6,12 @@ from datetime import timedelta
 
 from pdsno.domain.endpoint_history import MOST_SIGHTINGS, merge_views, sightings_of
 from pdsno.domain.endpoints import endpoint_ids_of
-from pdsno.domain.entities import Attachment, Device, Endpoint
+from pdsno.domain.entities import Attachment, Endpoint
+from pdsno.domain.link_marks import mac_mark
 from pdsno.domain.messages import DiscoveryReport
 from pdsno.domain.policy import LocalPolicy
-from pdsno.domain.ports import DeviceFilter, NIBTransaction
+from pdsno.domain.ports import NIBTransaction
 from pdsno.intake.applied import Applied
-
-_FEW = 100
-_PAGE = 1000
 
 
 def apply_endpoints(
@@ -63,16 +61,9 @@ def _ours(tx: NIBTransaction, reporter: str, endpoints: Iterable[Endpoint]) -> t
 
 def _without_devices(tx: NIBTransaction, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     endpoints = tuple(endpoints)
-    devices = _devices_with(tx, [e.mac for e in endpoints if e.mac])
-    taken = {key for device in devices for key in endpoint_ids_of(device)}
+    devices = tx.devices_marked(mac_mark(e.mac) for e in endpoints if e.mac)
+    taken = {key for device in devices.values() for key in endpoint_ids_of(device)}
     return tuple(e for e in endpoints if e.mac is None or e.endpoint_id not in taken)
-
-
-def _devices_with(tx: NIBTransaction, macs: list[str]) -> Iterable[Device]:
-    """Return the devices that may have these MACs; for many it is quicker to take all."""
-    if len(macs) > _FEW:
-        return tx.all_devices()
-    return [d for mac in macs for d in tx.devices(DeviceFilter(mac=mac), limit=_PAGE).items]
 
 
 def _forget(tx: NIBTransaction, report: DiscoveryReport) -> None:

@@ -1,6 +1,6 @@
 """Applying a report: translate the reporter's IDs, merge claims, say upwards what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from pdsno.domain.constraints import NO_WORDS
 from pdsno.domain.entities import Claim, Device, DeviceStatus
 from pdsno.domain.identifiers import Role, new_device_id
 from pdsno.domain.life_cycle import change_events, event_of, is_changed
-from pdsno.domain.merge import merge_claims, recognise
+from pdsno.domain.merge import alike, merge_claims, recognise
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 from pdsno.domain.ownership import adopt
 from pdsno.domain.persons_word import words_of
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
 from pdsno.domain.profiles import of_device
-from pdsno.domain.relink import relink
+from pdsno.domain.relink import relink_touched
 from pdsno.domain.reports import is_opening
 from pdsno.intake.anomalies import find_anomalies, take_anomalies, take_coverage
 from pdsno.intake.applied import Applied
@@ -38,11 +38,14 @@ class ReportIntake:
         self._actor = actor
         self._role = role
         self._words = NO_WORDS
+        self._fresh: list[str] = []
 
     def apply(self, tx: NIBTransaction, reporter: str, report: DiscoveryReport) -> Applied:
         """Apply one report of one reporter and return what it changed here."""
         applied = Applied()
         self._words = words_of(tx)
+        self._fresh = [new_device_id() for _ in report.devices]
+        tx.look_ahead(reporter, report.devices, named=_all_named(report), fresh=self._fresh)
         for merged in report.absorbed:
             self._absorb_claim(tx, reporter, merged, report.finished_at, applied)
         if is_opening(report):
@@ -57,8 +60,7 @@ class ReportIntake:
             self._forget_unnamed(tx, reporter, report, applied)
         apply_endpoints(tx, reporter, report, applied)
         take_makings(tx, reporter, report, applied)
-        if applied.has_new_links:
-            relink(tx, tx.all_devices(), actor=self._actor, now=report.finished_at)
+        relink_touched(tx, applied.touched, actor=self._actor, now=report.finished_at)
         take_anomalies(tx, self._actor, reporter, report, applied)
         take_coverage(tx, report)
         find_anomalies(tx, self._actor, self._role, report, applied)
@@ -74,21 +76,40 @@ class ReportIntake:
     ) -> None:
         now = report.finished_at
         own_id = tx.own_id(reporter, theirs.device_id)
-        match = recognise(theirs, lambda where: _find(tx, where), self._words)
-        alike = [d for d in match.known if not _is_told_apart(tx, reporter, theirs, d, report)]
+        known = alike(theirs, lambda where: _find(tx, where))
+        if known.keys() - {own_id}:
+            own_id = self._recognised(tx, reporter, theirs, own_id, known, report, applied)
+        # Else who it is goes without saying: nobody else of ours has anything of it.
+        if own_id is None:
+            own_id = self._said_to_be(tx, theirs) or self._fresh.pop()
+        tx.put_claim(Claim(reporter=reporter, device_id=own_id, device=theirs))
+        self._rebuild(tx, own_id, now, applied)
+
+    def _recognised(
+        self,
+        tx: NIBTransaction,
+        reporter: str,
+        theirs: Device,
+        own_id: str | None,
+        known: Mapping[str, Device],
+        report: DiscoveryReport,
+        applied: Applied,
+    ) -> str | None:
+        """Return which device of ours it is, one with those that it shows to be the same."""
+        now = report.finished_at
+        match = recognise(theirs, known, self._words)
+        same = [d for d in match.known if not _is_told_apart(tx, reporter, theirs, d, report)]
         because = [item.detail for item in match.evidence] or [_ALIKE]
         if own_id is None:
             own_id = self._said_to_be(tx, theirs)
-        if own_id is None:
-            own_id = alike[0].device_id if alike else new_device_id()
-            if alike:
-                what = f"{theirs.device_id} of {reporter}"
-                join_making(tx, own_id, what, because, self._actor, now, applied)
-        for other in alike:
-            if other.device_id != own_id and tx.device(own_id) is not None:
+        if own_id is None and same:
+            own_id = same[0].device_id
+            what = f"{theirs.device_id} of {reporter}"
+            join_making(tx, own_id, what, because, self._actor, now, applied)
+        for other in same:
+            if own_id and other.device_id != own_id and tx.device(own_id) is not None:
                 self._merge_own(tx, other, own_id, now, applied, because=because)
-        tx.put_claim(Claim(reporter=reporter, device_id=own_id, device=theirs))
-        self._rebuild(tx, own_id, now, applied)
+        return own_id
 
     def _said_to_be(self, tx: NIBTransaction, theirs: Device) -> str | None:
         """Return the device of ours that a person said this one is, though no map knows it."""
@@ -105,13 +126,15 @@ class ReportIntake:
             version=before.version if before else 0,
             pins=before.pins if before else {},
         )
-        if before is not None:
-            after = replace(after, last_seen=max(before.last_seen, after.last_seen))
+        if before is not None and before.last_seen > after.last_seen:
+            after = replace(after, last_seen=before.last_seen)
         if before is not None and not is_changed(before, after):
             tx.touch_devices([own_id], after.last_seen)
+            applied.touched.answers([own_id], after.last_seen)
             if after.status is not DeviceStatus.INACTIVE:
                 applied.seen.append(own_id)
             return
+        applied.touched.changes(own_id, before)
         stored = tx.put_device(after, expected_version=before.version if before else None)
         for event in change_events(before, after, actor=self._actor, now=now):
             tx.append_event(event)
@@ -135,8 +158,10 @@ class ReportIntake:
         into = tx.device(into_id)
         if absorbed.pins and into is not None:
             kept = adopt(into, [absorbed])
+            applied.touched.changes(into_id, into)
             applied.changed[into_id] = tx.put_device(kept, expected_version=into.version)
         unite_makings(tx, absorbed.device_id, into_id, because, self._actor, now, applied)
+        applied.touched.changes(absorbed.device_id, absorbed)
         tx.absorb_device(absorbed.device_id, into_id)
         self._words = words_of(tx)
         tx.append_event(
@@ -203,6 +228,7 @@ class ReportIntake:
         if tx.claims(device_id=own_id):
             self._rebuild(tx, own_id, now, applied)
             return
+        applied.touched.changes(own_id, device)
         tx.retire_device(own_id)
         event = event_of("DEVICE_RETIRED", device, actor=self._actor, now=now, data=_was(device))
         tx.append_event(event)
@@ -235,12 +261,21 @@ class ReportIntake:
             if own_id is not None:
                 own_ids.append(own_id)
         tx.touch_devices(own_ids, report.finished_at)
+        applied.touched.answers(own_ids, report.finished_at)
         applied.seen.extend(own_ids)
 
 
 def _named(report: DiscoveryReport) -> set[str]:
     """Return the IDs of all that a reporter has, by any part of its snapshot that names them."""
     return {device.device_id for device in report.devices} | set(report.seen)
+
+
+def _all_named(report: DiscoveryReport) -> list[str]:
+    """Return the reporter's IDs of all that a report speaks of, but of its devices."""
+    merged = (key for item in report.absorbed for key in (item.device_id, item.into_id))
+    plugged = {e.attachment.device_id for e in report.endpoints if e.attachment}
+    makings = (making.device_id for making in report.makings)
+    return [*report.seen, *report.retired, *merged, *makings, *filter(None, plugged)]
 
 
 def _withdrawn(claim: Claim) -> Claim:

@@ -6,30 +6,31 @@ enums and UTC times, and nothing that the caller could still change.
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from pdsno.domain.entities import (
     ApiTokenRecord,
     Claim,
     ControllerRecord,
     Device,
-    Event,
+    FieldSource,
     Interface,
     JoinTokenRecord,
     Link,
     LinkEnd,
     LinkStatus,
-    NewEvent,
-    OutboxRow,
+    Pin,
 )
 from pdsno.domain.errors import InputError, LocalProtocolError
-from pdsno.domain.jsonable import jsonable
+from pdsno.domain.jsonable import one_level
 from pdsno.domain.observations import AddressOutcome
 from pdsno.domain.ports import SeenMessage
 
@@ -76,9 +77,12 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return _adapters[kind]
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=one_level).encode
+
+
 def dumps(value: object) -> str:
     """Return a value as JSON text. Raises InputError if a string in it is not Unicode text."""
-    return text(json.dumps(jsonable(value), separators=(",", ":"), ensure_ascii=False))
+    return text(_encode(value))
 
 
 def text(value: str) -> str:
@@ -95,8 +99,8 @@ def loads(kind: type[T], document: str) -> T:
     return _adapter(kind).validate_json(document)
 
 
-def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON makes of a mapping: a copy that nobody else holds."""
+def plain(value: object) -> dict[str, Any]:
+    """Return what JSON makes of a mapping or dataclass: a copy that nobody else holds."""
     copied: dict[str, Any] = json.loads(dumps(value))
     return copied
 
@@ -124,6 +128,7 @@ def ip_key(ip: str) -> str | None:
     return _key_of(address.version, int(address))
 
 
+@lru_cache(maxsize=65_536)
 def ip_range(ip: str) -> tuple[str, str]:
     """Return first and last key of an address or prefix. Raises ValueError if it is neither."""
     network = ipaddress.ip_network(ip, strict=False)
@@ -179,6 +184,48 @@ def address_rows(device: Device) -> list[dict[str, Any]]:
     ]
 
 
+def settled(device: Device) -> Device:
+    """Return a device with all its times in UTC, as JSON gives it back."""
+    if all(at.tzinfo is UTC for at in _times_of(device)):
+        return device
+    return replace(
+        device,
+        first_seen=utc(device.first_seen),
+        last_seen=utc(device.last_seen),
+        provenance={k: _settled_source(v) for k, v in device.provenance.items()},
+        pins={k: _settled_pin(v) for k, v in device.pins.items()},
+    )
+
+
+def _times_of(device: Device) -> Iterator[datetime]:
+    yield device.first_seen
+    yield device.last_seen
+    for source in device.provenance.values():
+        yield source.at
+    for pin in device.pins.values():
+        yield pin.at
+        if pin.told_by is not None:
+            yield pin.told_by.at
+
+
+def _settled_source(source: FieldSource) -> FieldSource:
+    return FieldSource(source=source.source, at=utc(source.at))
+
+
+def _settled_pin(pin: Pin) -> Pin:
+    told_by = _settled_source(pin.told_by) if pin.told_by else None
+    return replace(pin, at=utc(pin.at), told_by=told_by)
+
+
+def as_stored(device: Device) -> Device:
+    """Return what `stored_device` does, of a device whose row was made: without the detour."""
+    names = [interface.name for interface in device.interfaces]
+    if any(one >= other for one, other in pairwise(names)):
+        named = {i.name: i for i in device.interfaces}
+        device = replace(device, interfaces=tuple(named[name] for name in sorted(named)))
+    return settled(device)
+
+
 def device_row(device: Device) -> dict[str, Any]:
     """Return a device as a row of `devices`, without its interfaces."""
     row = {name: getattr(device, name) for name in DEVICE_COLUMNS}
@@ -187,6 +234,15 @@ def device_row(device: Device) -> dict[str, Any]:
     row["search"] = search_text(device)
     row["document"] = dumps({name: getattr(device, name) for name in _DEVICE_DOCUMENT})
     return row
+
+
+def device_document(device: Device) -> str:
+    """Return a settled device whole, byte for byte as `dumps` does, and many times as fast."""
+    try:
+        return _adapter(Device).dump_json(device, warnings=False).decode()
+    except PydanticSerializationError:
+        # What it cannot say `dumps` explains.
+        return dumps(device)
 
 
 def interface_row(device_id: str, interface: Interface) -> dict[str, Any]:
@@ -225,15 +281,12 @@ def stored_device(device: Device) -> Device:
 
 
 def claim_row(claim: Claim) -> dict[str, Any]:
-    """Return a claim as a row."""
-    device = claim.device
-    for at in (device.first_seen, device.last_seen):
-        utc(at)
+    """Return a claim of a settled device as a row."""
     return {
         "reporter": claim.reporter,
-        "their_id": device.device_id,
+        "their_id": claim.device.device_id,
         "device_id": claim.device_id,
-        "document": dumps(device),
+        "document": device_document(claim.device),
     }
 
 
@@ -342,33 +395,3 @@ def outcome_rows(cycle: int, outcomes: Iterable[AddressOutcome]) -> list[dict[st
         }
         for outcome in unique.values()
     ]
-
-
-def plain_event(event: NewEvent) -> NewEvent:
-    """Return an event whose data is what JSON makes of it, so that its hash holds ever after."""
-    dumps([event.event_type, event.subject, event.actor, event.region])
-    return replace(event, at=utc(event.at), data=plain(event.data))
-
-
-def event_row(event: Event) -> dict[str, Any]:
-    """Return an event as a row."""
-    row = {f.name: getattr(event, f.name) for f in fields(Event)}
-    return row | {"at": utc(event.at), "data": dumps(event.data)}
-
-
-def event_of(row: Row) -> Event:
-    """Return the event of a row."""
-    values = {f.name: row[f.name] for f in fields(Event)}
-    return Event(**values | {"data": json.loads(row["data"])})
-
-
-def outbox_row(entry: OutboxRow) -> dict[str, Any]:
-    """Return a durable message as a row."""
-    row = {f.name: getattr(entry, f.name) for f in fields(OutboxRow)}
-    return row | {"payload": dumps(entry.payload)}
-
-
-def outbox_of(row: Row) -> OutboxRow:
-    """Return the durable message of a row."""
-    values = {f.name: row[f.name] for f in fields(OutboxRow)}
-    return OutboxRow(**values | {"payload": json.loads(row["payload"])})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import TypeAlias
 
 from pdsno.domain.entities import Device, Endpoint
 from pdsno.domain.errors import InputError
@@ -87,25 +88,30 @@ def criteria(where: DeviceFilter) -> Criteria:
     )
 
 
-def mark_of(where: DeviceFilter) -> str | None:
+Mark: TypeAlias = tuple[str, str]
+"""A kind (mac, serial, ip) and a value: an address by its key."""
+
+
+def mark_of(wanted: Criteria) -> Mark | None:
     """Return the one MAC, serial or address that whatever matches must have, None without one."""
-    if where.mac is not None:
-        return normalise_mac(where.mac)
-    if where.serial is not None:
-        return where.serial
-    ips = _range(where.ip)
-    return ips.first if ips is not None and ips.first == ips.last else None
+    if wanted.mac is not None:
+        return ("mac", wanted.mac)
+    if "serial" in wanted.exact:
+        return ("serial", wanted.exact["serial"])
+    ips = wanted.ips
+    return ("ip", ips.first) if ips is not None and ips.first == ips.last else None
 
 
-def marks_of(device: Device) -> Iterator[str]:
-    """Yield all by which `mark_of` may ask for a device: MACs, serial, keys of addresses."""
-    yield from device.macs
+def marks_of(device: Device) -> Iterator[Mark]:
+    """Yield all by which `mark_of` may ask for a device."""
+    for mac in device.macs:
+        yield ("mac", mac)
     if device.serial is not None:
-        yield device.serial
-    for _, ip in placed_addresses(device):
+        yield ("serial", device.serial)
+    for ip in {ip for _, ip in placed_addresses(device)}:
         key = ip_key(ip)
         if key is not None:
-            yield key
+            yield ("ip", key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,9 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from pdsno.domain.chain import Checkpoint, link_event
 from pdsno.domain.entities import (
@@ -23,12 +22,13 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.history import Change, device_changes, link_changes
 from pdsno.domain.identifiers import new_message_id
+from pdsno.domain.link_marks import heard_marks, own_marks
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
 from pdsno.domain.webhooks import Delivery, Webhook
-from pdsno.nib import codec, codec_endpoints, memory_history, rules
+from pdsno.nib import codec, codec_endpoints, codec_log, memory_history, rules
 from pdsno.nib.memory_anomalies import MemoryRecordWriter
 from pdsno.nib.memory_reader import MemoryReader, latest_first
 from pdsno.nib.memory_state import LedgerEntry, State
@@ -64,6 +64,16 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
         self._state.devices[device.device_id] = codec.stored_device(stored)
         self._record(device_changes(held, stored, actor=actor))
         return stored
+
+    def look_ahead(
+        self,
+        reporter: str,
+        devices: Sequence[Device],
+        *,
+        named: Iterable[str] = (),
+        fresh: Iterable[str] = (),
+    ) -> None:
+        """Do nothing: all is here."""
 
     def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
         seen = codec.utc(last_seen)
@@ -106,6 +116,32 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
             port = endpoint.attachment
             if port is not None and port.device_id == from_id:
                 held[key] = replace(endpoint, attachment=replace(port, device_id=into_id))
+
+    def devices_by_id(self, device_ids: Iterable[str]) -> Mapping[str, Device]:
+        held = self._state.devices
+        return {key: held[key] for key in device_ids if key in held}
+
+    def devices_marked(self, marks: Iterable[str]) -> Mapping[str, Device]:
+        wanted, held = set(marks), self._state.devices
+        return {k: d for k, d in held.items() if not wanted.isdisjoint(own_marks(d))}
+
+    def devices_hearing(self, marks: Iterable[str]) -> Collection[str]:
+        wanted, held = set(marks), self._state.devices
+        return {k for k, d in held.items() if not wanted.isdisjoint(heard_marks(d))}
+
+    def links_of(self, device_ids: Iterable[str]) -> tuple[Link, ...]:
+        ids, held = set(device_ids), self._state.links
+        return tuple(
+            held[key]
+            for key in sorted(held)
+            if not ids.isdisjoint((held[key].a.device_id, held[key].b.device_id))
+        )
+
+    def change_links(self, gone: Iterable[str], links: Iterable[Link]) -> None:
+        held = self._state.links
+        leaving = set(gone)
+        kept = [link for key, link in held.items() if key not in leaving]
+        self.replace_links([*kept, *links])
 
     def replace_links(self, links: Iterable[Link]) -> None:
         state, rows = self._state, [codec.link_row(link) for link in links]
@@ -176,7 +212,8 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
         return stored
 
     def append_event(self, event: NewEvent) -> Event:
-        linked = link_event(codec.plain_event(event), self._state.last_event)
+        plain, _ = codec_log.plain_event(event)
+        linked = link_event(plain, self._state.last_event)
         self._state.events[linked.seq] = linked
         return replace(linked, data=codec.plain(linked.data))
 
@@ -199,7 +236,7 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
     # --- claims and policy -------------------------------------------------------------------
 
     def put_claim(self, claim: Claim) -> None:
-        row = codec.claim_row(claim)
+        row = codec.claim_row(replace(claim, device=codec.settled(claim.device)))
         self._state.claims[row["reporter"], row["their_id"]] = codec.claim_of(row)
 
     def drop_claim(self, reporter: str, their_id: str) -> None:
@@ -215,7 +252,7 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
     def enqueue(
         self,
         message_type: str,
-        payload: Mapping[str, Any],
+        payload: object,
         *,
         correlation_id: str | None = None,
     ) -> OutboxRow:

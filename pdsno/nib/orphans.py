@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Select, exists, func, select
 
 from pdsno.nib import schema
+from pdsno.nib.schema_marks import link_marks
 from pdsno.nib.schema_records import makings
 from pdsno.nib.sql_session import Session
 
@@ -23,6 +24,7 @@ REFERENCES = (
     Reference(schema.addresses.c.device_id, _DEVICE),
     Reference(schema.aliases.c.device_id, _DEVICE),
     Reference(schema.claims.c.device_id, _DEVICE),
+    Reference(link_marks.c.device_id, _DEVICE),
     Reference(makings.c.device_id, _DEVICE),
     Reference(schema.links.c.a_device_id, _DEVICE),
     Reference(schema.links.c.b_device_id, _DEVICE),

@@ -382,4 +382,4 @@ probes = Table(
 append_only.guard(events, event_checkpoints)
 
 # The rest of the tables; they need the names above.
-from pdsno.nib import schema_records  # noqa: E402, F401
+from pdsno.nib import schema_marks, schema_records  # noqa: E402, F401

@@ -6,28 +6,43 @@ one by its ID, or those with one MAC, serial or address, are looked up here, too
 asks for these once for each of its devices.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Table
 
 from pdsno.domain.entities import Device
 from pdsno.nib import codec
-from pdsno.nib.criteria import Criteria, marks_of
+from pdsno.nib.criteria import Criteria, Mark, marks_of
 from pdsno.nib.schema import addresses, devices, interfaces, macs
+from pdsno.nib.schema_marks import link_marks, mark_rows
+from pdsno.nib.sql_ahead import Ahead, chunked
 from pdsno.nib.sql_history_writes import HistoryLog
 from pdsno.nib.sql_session import Session
-from pdsno.nib.sql_writes import delete_of_device, insert_into, keyed, update_of
+from pdsno.nib.sql_writes import TOUCH, delete_of_devices, insert_into, upsert
 
 _MOST = 5000
 """Rows that wait at most: a bound on memory, far above where larger batches gain."""
 
-_PARTS = (interfaces, macs, addresses)
+_PARTS = {
+    interfaces: ("interfaces",),
+    macs: ("macs",),
+    addresses: ("interfaces", "ips", "namespace", "management_ip"),
+    link_marks: ("name", "chassis_id", "neighbors"),
+}
+"""What hangs on a device, and the fields that it follows from."""
+
+_Rows: TypeAlias = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
 class _Entry:
     device: Device
     row: dict[str, Any]
-    parts: tuple[list[dict[str, Any]], ...]
+    parts: dict[Table, _Rows]
+    """Only what is other than in the store."""
     is_new: bool
 
 
@@ -37,40 +52,67 @@ class DeviceBatch:
 
     _session: Session
     _log: HistoryLog
+    _ahead: Ahead
     _entries: dict[str, _Entry] = field(default_factory=dict)
-    _marks: dict[str, set[str]] = field(default_factory=dict)
+    _marks: dict[Mark, set[str]] = field(default_factory=dict)
     """IDs of devices that have, or had since the last flush, a MAC, serial or address."""
+    _touched: dict[str, datetime] = field(default_factory=dict)
+    """Devices looked ahead that answered, and when; who waits as well is touched after it."""
 
     def __contains__(self, device_id: str) -> bool:
         return device_id in self._entries
 
-    def device(self, device_id: str) -> Device | None:
-        """Return a device that waits as it will come back from the store, None if it does not."""
-        entry = self._entries.get(device_id)
-        return codec.stored_device(entry.device) if entry else None
-
-    def marked(self, mark: str, wanted: Criteria) -> list[Device]:
+    def marked(self, mark: Mark, wanted: Criteria) -> list[Device]:
         """Return the devices that wait and have a MAC, serial or address, and all else asked."""
-        waiting = (self._entries[device_id].device for device_id in self._marks.get(mark, ()))
-        return [codec.stored_device(device) for device in waiting if wanted.match(device)]
+        waiting = (self._ahead.device(device_id) for device_id in self._marks.get(mark, ()))
+        return [device for device in waiting if device is not None and wanted.match(device)]
 
     def put(self, device: Device, *, is_new: bool, actor: str) -> None:
         """Let a device wait; of one put twice only the last is written."""
-        self._log.put(device, is_new=is_new, actor=actor)
+        before = self._log.put(device, is_new=is_new, actor=actor)
         waiting = self._entries.get(device.device_id)
+        changed = {table for table in _PARTS if before is None or _differs(table, before, device)}
+        changed |= waiting.parts.keys() if waiting else set()
         self._entries[device.device_id] = _Entry(
             device=device,
             row=codec.device_row(device),
-            parts=_parts(device),
+            parts={table: _rows_of(table, device) for table in changed},
             is_new=waiting.is_new if waiting else is_new,
         )
         for mark in marks_of(device):
             self._marks.setdefault(mark, set()).add(device.device_id)
+        self._touched.pop(device.device_id, None)
+        self._ahead.put(device)
         if len(self._entries) >= _MOST:
             self.flush()
 
+    def touch(self, device_ids: Iterable[str], seen: datetime) -> None:
+        """Let devices have answered; who was looked ahead is written later, others at once."""
+        ids = tuple(device_ids)
+        self._log.touched(ids)
+        known = {device.device_id: device for device in self._ahead.touch(ids, seen)}
+        self._log.seen(known.values())
+        self._touched |= {key: device.last_seen for key, device in known.items()}
+        others = [key for key in ids if key not in known]
+        if others:
+            self.flush()
+            self._touch(others, seen)
+
     def flush(self) -> None:
         """Write everything that waits."""
+        self._flush_entries()
+        touched, self._touched = self._touched, {}
+        at_once: dict[datetime, list[str]] = {}
+        for key, seen in touched.items():
+            at_once.setdefault(seen, []).append(key)
+        for seen, ids in at_once.items():
+            self._touch(ids, seen)
+
+    def _touch(self, device_ids: Sequence[str], seen: datetime) -> None:
+        for ids in chunked(device_ids):
+            self._session.run(TOUCH, {"ids": ids, "seen": seen})
+
+    def _flush_entries(self) -> None:
         entries = list(self._entries.values())
         if not entries:
             return
@@ -79,19 +121,22 @@ class DeviceBatch:
         self._log.compare()
         new = [entry.row for entry in entries if entry.is_new]
         old = [entry.row for entry in entries if not entry.is_new]
-        keys = [{"key_device_id": row["device_id"]} for row in old]
         self._session.run(insert_into(devices), new)
-        self._session.run(update_of(devices), [keyed(devices, row) for row in old])
-        for number, table in enumerate(_PARTS):
-            self._session.run(delete_of_device(table), keys)
-            rows = [row for entry in entries for row in entry.parts[number]]
-            self._session.run(insert_into(table), rows)
+        self._session.run(upsert(devices), old)
+        for table in _PARTS:
+            told = [entry for entry in entries if table in entry.parts]
+            for ids in chunked([e.device.device_id for e in told if not e.is_new]):
+                self._session.run(delete_of_devices(table), {"ids": ids})
+            self._session.run(insert_into(table), [row for e in told for row in e.parts[table]])
 
 
-def _parts(device: Device) -> tuple[list[dict[str, Any]], ...]:
-    device_id = device.device_id
-    return (
-        codec.interface_rows(device),
-        [{"device_id": device_id, "mac": mac} for mac in sorted(set(device.macs))],
-        codec.address_rows(device),
-    )
+def _differs(table: Table, before: Device, after: Device) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in _PARTS[table])
+
+
+def _rows_of(table: Table, device: Device) -> _Rows:
+    if table is interfaces:
+        return codec.interface_rows(device)
+    if table is macs:
+        return [{"device_id": device.device_id, "mac": mac} for mac in sorted(set(device.macs))]
+    return codec.address_rows(device) if table is addresses else list(mark_rows(device))

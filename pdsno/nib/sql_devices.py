@@ -14,6 +14,7 @@ CHUNK = 500
 _ID: BindParameter[Any] = bindparam("device_id")
 
 BY_ID = select(devices).where(devices.c.device_id == _ID)
+BY_IDS = select(devices).where(devices.c.device_id.in_(bindparam("ids", expanding=True)))
 ALL = select(devices).order_by(devices.c.device_id)
 ALIAS = select(aliases.c.device_id).where(aliases.c.alias_id == _ID)
 HELD = select(

@@ -9,6 +9,7 @@ from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
 from pdsno.domain.operator_ports import Stamp, Summary
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, DeviceInterface, NIBCounts, Page
 from pdsno.nib.criteria import PAGE, criteria, mark_of
+from pdsno.nib.sql_ahead import Ahead
 from pdsno.nib.sql_anomalies import SQLRecordWriter
 from pdsno.nib.sql_batch import DeviceBatch
 from pdsno.nib.sql_history_writes import HistoryLog
@@ -22,19 +23,20 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._log = HistoryLog(session)
-        self._batch = DeviceBatch(session, self._log)
+        self._ahead = Ahead()
+        self._batch = DeviceBatch(session, self._log, self._ahead)
 
     # --- devices: found among those that wait, or after they were written ------------------------
 
     def device(self, device_id: str) -> Device | None:
-        found = self._batch.device(device_id)
-        if found is not None:
+        found = self._ahead.device(device_id)
+        if found is not None or self._ahead.is_absent(device_id):
             return found
         found = super().device(device_id)
         if found is None:
             return None
         # An alias leads to a device that may wait as well.
-        waiting = self._batch.device(found.device_id)
+        waiting = self._ahead.device(found.device_id)
         if waiting is None:
             self._log.seen((found,))
         return waiting or found
@@ -47,11 +49,19 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
         after: str | None = None,
         order: str | None = None,
     ) -> Page[Device]:
-        mark = mark_of(where) if after is None else None
+        wanted = criteria(where)
+        mark = mark_of(wanted) if after is None and order is None else None
         if mark is not None:
+            found = self._ahead.find(mark, wanted)
+            if found is not None and len(found) <= limit:
+                return Page(items=tuple(found))
             stored = super().devices(where, limit=limit)
-            waiting = self._batch.marked(mark, criteria(where))
-            kept = [device for device in stored.items if device.device_id not in self._batch]
+            waiting = self._batch.marked(mark, wanted)
+            kept = [
+                self._ahead.device(device.device_id) or device
+                for device in stored.items
+                if device.device_id not in self._batch
+            ]
             self._log.seen(kept)
             if stored.next_after is None and len(kept) + len(waiting) <= limit:
                 return Page(items=tuple(sorted(kept + waiting, key=lambda d: d.device_id)))

@@ -24,7 +24,6 @@ _MOST = 20_000
 """Changes that wait at most."""
 _CHUNK = 500
 
-_BY_IDS = select(devices).where(devices.c.device_id.in_(bindparam("ids", expanding=True)))
 _REGIONS = select(devices.c.device_id, devices.c.region).where(
     devices.c.device_id.in_(bindparam("ids", expanding=True))
 )
@@ -67,14 +66,15 @@ class HistoryLog:
         known = self._known.get(device_id)
         return known.version if known else None
 
-    def put(self, device: Device, *, is_new: bool, actor: str) -> None:
-        """Take note of a device as it will be written."""
+    def put(self, device: Device, *, is_new: bool, actor: str) -> Device | None:
+        """Take note of a device as it will be written; return it as it was, if that is known."""
         before = None if is_new else self._known.get(device.device_id)
         is_known = is_new or (before is not None and before.version == device.version - 1)
         self._puts.append(
             _Put(before=before if is_known else None, after=device, is_known=is_known, actor=actor)
         )
         self._known[device.device_id] = device
+        return before if is_known else None
 
     def compare(self) -> None:
         """Look up what is still there of before: the next statement may write over it."""
@@ -94,7 +94,7 @@ class HistoryLog:
         for start in range(0, len(ids), _CHUNK):
             chunk = {"ids": ids[start : start + _CHUNK]}
             tables: dict[str, list[Interface]] = {}
-            rows = self._session.rows(_BY_IDS, chunk)
+            rows = self._session.rows(sql_devices.BY_IDS, chunk)
             for row in self._session.rows(sql_devices.INTERFACES_OF_MANY, chunk):
                 tables.setdefault(row["device_id"], []).append(codec.interface_of(row))
             found |= {

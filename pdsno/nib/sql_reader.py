@@ -37,7 +37,7 @@ from pdsno.domain.ports import (
     Page,
     SeenMessage,
 )
-from pdsno.nib import codec, codec_endpoints, sql_devices, sql_endpoints, sql_records
+from pdsno.nib import codec, codec_endpoints, codec_log, sql_devices, sql_endpoints, sql_records
 from pdsno.nib.criteria import (
     PAGE,
     check_limit,
@@ -236,7 +236,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
             params["after_seq"] = after_seq
         statement = sql_records.event_page(frozenset(params), newest_first=newest_first)
         rows = self._session.rows(statement, params | {"limit": limit})
-        return tuple(codec.event_of(row) for row in rows)
+        return tuple(codec_log.event_of(row) for row in rows)
 
     def checkpoint(self) -> Checkpoint | None:
         row = self._session.row(sql_records.CHECKPOINT)
@@ -262,7 +262,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
 
     def outbox(self, *, after_seq: int = 0, limit: int = PAGE) -> tuple[OutboxRow, ...]:
         params = {"after_seq": after_seq, "limit": check_limit(limit)}
-        return tuple(codec.outbox_of(r) for r in self._session.rows(sql_records.OUTBOX, params))
+        return tuple(codec_log.outbox_of(r) for r in self._session.rows(sql_records.OUTBOX, params))
 
     def outbox_tail(self) -> StreamTail:
         row = self._session.row(sql_records.STREAM)

@@ -1,7 +1,8 @@
 """Changing a NIB by SQLAlchemy Core; what each call promises is written in `domain.ports`."""
 
+import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -9,7 +10,6 @@ from typing import Any
 
 from pdsno.domain.chain import link_event
 from pdsno.domain.entities import (
-    Claim,
     ControllerRecord,
     Device,
     Endpoint,
@@ -31,6 +31,7 @@ from pdsno.domain.ports import (
 from pdsno.nib import (
     codec,
     codec_endpoints,
+    codec_log,
     rules,
     schema,
     sql_devices,
@@ -41,12 +42,12 @@ from pdsno.nib import (
 )
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.sequences import HighWater
-from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
+from pdsno.nib.sql_look_ahead import SQLLookAhead
 from pdsno.nib.sql_reader import chunks
 from pdsno.nib.sql_session import Row, Session
 
 
-class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
+class SQLTransaction(sql_extras.OperatorWrites, SQLLookAhead):
     """Reads and writes inside the one write transaction. Not for several threads at once."""
 
     def __init__(self, session: Session, high_water: HighWater) -> None:
@@ -58,6 +59,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
     def commit(self) -> None:
         """Write what waits, and commit."""
         self._batch.flush()
+        self._claims.flush()
         self._log.flush()
         self._flush_events()
         sql_extras.count_changes(self._session)
@@ -115,21 +117,17 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
     def _held(self, device_id: str) -> tuple[int | None, str | None]:
         # Only one writer runs: what this transaction read or put is as it was.
         known = self._log.version(device_id)
-        if known is not None:
+        if known is not None or self._ahead.is_absent(device_id):
             return known, None
         row = self._session.row(sql_devices.HELD, {"device_id": device_id})
         return (row["version"], row["merged_into"]) if row else (None, None)
 
     def touch_devices(self, device_ids: Iterable[str], last_seen: datetime) -> None:
-        self._batch.flush()
-        seen = codec.utc(last_seen)
-        for ids in chunks(device_ids):
-            self._log.touched(ids)
-            self._session.run(sql_writes.TOUCH, {"ids": ids, "seen": seen})
-            self._session.run(sql_writes.ANSWERED, {"ids": ids})
+        self._batch.touch(device_ids, codec.utc(last_seen))
 
     def absorb_device(self, absorbed_id: str, into_id: str) -> None:
         self._batch.flush()
+        self._claims.flush()
         known = {i for i in (absorbed_id, into_id) if self._held(i)[0] is not None}
         rules.check_absorb(absorbed_id, into_id, known)
         move = {"from_id": absorbed_id, "into_id": into_id}
@@ -141,9 +139,12 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._drop_making(absorbed_id)
         alias = {"alias_id": absorbed_id, "device_id": into_id}
         self._session.run(sql_writes.insert_into(schema.aliases), alias)
+        self._ahead.drop(absorbed_id)
+        self._claims.absorbed(absorbed_id, into_id)
 
     def retire_device(self, device_id: str) -> None:
         self._batch.flush()
+        self._claims.flush()
         rules.check_retire(device_id, is_known=self._held(device_id)[0] is not None)
         key = {"key_device_id": device_id}
         self._session.run(sql_writes.delete_of_device(schema.aliases), key)
@@ -152,17 +153,8 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         self._session.run(sql_writes.delete_of(schema.devices), key)
         self._drop_making(device_id)
         self._session.run(sql_endpoints.UNPLUG, {"gone_id": device_id})
-
-    def replace_links(self, links: Iterable[Link]) -> None:
-        wanted = {link.link_id: codec.link_row(link) for link in links}
-        held = {row["link_id"]: dict(row) for row in self._session.rows(sql_records.LINKS)}
-        changed = [row for key, row in wanted.items() if held.get(key) != row]
-        gone = [row for key, row in held.items() if wanted.get(key) != row]
-        keys = [{"key_link_id": row["link_id"]} for row in gone]
-        self._batch.flush()
-        self._log.links(_links(gone), _links(changed))
-        self._session.run(sql_writes.delete_of(schema.links), keys)
-        self._session.run(sql_writes.insert_into(schema.links), changed)
+        self._ahead.drop(device_id)
+        self._claims.retired(device_id)
 
     # --- endpoints ---------------------------------------------------------------------------
 
@@ -220,9 +212,10 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
     def append_event(self, event: NewEvent) -> Event:
         if self._last_event is None:
             row = self._session.row(sql_records.LAST_EVENT)
-            self._last_event = codec.event_of(row) if row else None
-        linked = link_event(codec.plain_event(event), self._last_event)
-        self._events.append(codec.event_row(linked))
+            self._last_event = codec_log.event_of(row) if row else None
+        plain, data = codec_log.plain_event(event)
+        linked = link_event(plain, self._last_event)
+        self._events.append(codec_log.event_row(linked, data))
         self._last_event = linked
         return linked
 
@@ -245,14 +238,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
         sql_writes.put(self._session, schema.sequences, {"name": sequence, "value": value})
         return value
 
-    # --- claims and policy -------------------------------------------------------------------
-
-    def put_claim(self, claim: Claim) -> None:
-        sql_writes.put(self._session, schema.claims, codec.claim_row(claim))
-
-    def drop_claim(self, reporter: str, their_id: str) -> None:
-        key = {"key_reporter": reporter, "key_their_id": their_id}
-        self._session.run(sql_writes.delete_of(schema.claims), key)
+    # --- policy ------------------------------------------------------------------------------
 
     def put_policy(self, policy: Policy) -> None:
         rules.check_newer(policy, self.policy())
@@ -264,21 +250,23 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
     def enqueue(
         self,
         message_type: str,
-        payload: Mapping[str, Any],
+        payload: object,
         *,
         correlation_id: str | None = None,
     ) -> OutboxRow:
-        stream = self._stream()
+        stream, document = self._stream(), codec.dumps(payload)
         entry = OutboxRow(
             stream_id=stream["stream_id"],
             seq=stream["last_seq"] + 1,
             message_id=new_message_id(),
             message_type=str(message_type),
-            payload=codec.plain(payload),
+            payload=json.loads(document),
             created_at=datetime.now(UTC),
             correlation_id=correlation_id,
         )
-        self._session.run(sql_writes.insert_into(schema.outbox), codec.outbox_row(entry))
+        self._session.run(
+            sql_writes.insert_into(schema.outbox), codec_log.outbox_row(entry, document)
+        )
         moved = dict(stream) | {"last_seq": entry.seq}
         sql_writes.put(self._session, schema.streams, moved)
         return entry
@@ -337,7 +325,3 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLHistoryTransaction):
 
     def _stream(self) -> Row:
         return self._session.rows(sql_records.STREAM)[0]
-
-
-def _links(rows: Iterable[Mapping[str, Any]]) -> dict[str, Link]:
-    return {row["link_id"]: codec.link_of(row) for row in rows}

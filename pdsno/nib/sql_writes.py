@@ -5,14 +5,17 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Delete,
     Insert,
     Table,
     TextClause,
     Update,
     bindparam,
+    case,
     delete,
     insert,
+    or_,
     select,
     text,
     update,
@@ -29,26 +32,10 @@ def insert_into(table: Table) -> Insert:
 
 
 @cache
-def update_of(table: Table) -> Update:
-    """Return the statement that replaces all columns but the key of the row `keyed` names."""
-    key = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
-    values: dict[str, Any] = {c.name: bindparam(c.name) for c in table.columns if not c.primary_key}
-    return update(table).where(*key).values(values)
-
-
-@cache
 def delete_of(table: Table) -> Delete:
-    """Return the statement that deletes the row that `keyed` names."""
+    """Return the statement that deletes the row with a key, given as `key_COLUMN`."""
     key = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
     return delete(table).where(*key)
-
-
-def keyed(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with its key under the names that `update_of` and `delete_of` look for."""
-    return {
-        **{c.name: row[c.name] for c in table.columns if not c.primary_key and c.name in row},
-        **{f"key_{c.name}": row[c.name] for c in table.primary_key.columns},
-    }
 
 
 def put(session: Session, table: Table, row: Mapping[str, Any]) -> None:
@@ -86,18 +73,25 @@ def delete_of_device(table: Table) -> Delete:
     return delete(table).where(table.c.device_id == bindparam("key_device_id"))
 
 
+_SEEN: BindParameter[Any] = bindparam("seen", type_=devices.c.last_seen.type)
+
+
+@cache
+def delete_of_devices(table: Table) -> Delete:
+    """Return the statement that deletes whatever hangs on some devices."""
+    return delete(table).where(table.c.device_id.in_(bindparam("ids", expanding=True)))
+
+
 TOUCH = (
     update(devices)
     .where(
         devices.c.device_id.in_(bindparam("ids", expanding=True)),
-        devices.c.last_seen < bindparam("seen"),
+        or_(devices.c.last_seen < _SEEN, devices.c.missed > 0),
     )
-    .values(last_seen=bindparam("seen"))
-)
-ANSWERED = (
-    update(devices)
-    .where(devices.c.device_id.in_(bindparam("ids", expanding=True)), devices.c.missed > 0)
-    .values(missed=0)
+    .values(
+        last_seen=case((devices.c.last_seen < _SEEN, _SEEN), else_=devices.c.last_seen),
+        missed=0,
+    )
 )
 CONFIRM = delete(outbox).where(
     outbox.c.stream_id == bindparam("key_stream_id"), outbox.c.seq <= bindparam("up_to_seq")

@@ -111,7 +111,7 @@ def ingest(nib: NIBStore, told: Message) -> None:
         if is_first_of_stream(tx):
             summary = as_snapshot(tx, summary)
         for part in in_parts(summary):
-            tx.enqueue(MessageType.DISCOVERY_SUMMARY, jsonable(part))
+            tx.enqueue(MessageType.DISCOVERY_SUMMARY, part)
 
     done, _ = take_in(nib, told, apply, is_snapshot=may_jump(report))
     assert done is Intake.APPLIED

@@ -13,13 +13,13 @@ from pdsno.domain.entities import (
     Neighbor,
 )
 from pdsno.domain.links import derive_links
-from pdsno.domain.merge import Find, merge_claims, recognise
+from pdsno.domain.merge import Find, alike, merge_claims, recognise
 from pdsno.domain.ports import DeviceFilter
 from tests.unit.domain.builders import NOW, device, interface, later, mac, neighbor
 
 
 def same_devices(device: Device, find: Find) -> tuple[Device, ...]:
-    return recognise(device, find).known
+    return recognise(device, alike(device, find)).known
 
 
 def router(number: int, *neighbors: Neighbor) -> Device:

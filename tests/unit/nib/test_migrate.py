@@ -23,7 +23,7 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.ports import DeviceFilter
 from pdsno.nib import NIBStore, migrate
 from pdsno.nib.check import faults
-from pdsno.nib.codec import event_row
+from pdsno.nib.codec_log import event_row
 from pdsno.nib.schema_operators import metadata
 from pdsno.nib.sqlite_file import SQLiteFile
 
@@ -134,7 +134,8 @@ def at_revision(path: Path, revision: str) -> None:
 _FIRST_RELEASE = """
 INSERT INTO devices VALUES ('dev_1', 3, 'spine1', 'active', 'router', NULL, NULL, NULL, 'zone-A',
   'zone-A', 'lc', '2025-03-01T12:00:00Z', '2025-03-01T12:00:00Z', 0, 'spine1',
-  '{"ips": ["10.1.0.1"], "macs": []}');
+  '{"ips": ["10.1.0.1"], "macs": [], "chassis_id": "rack-1",
+    "neighbors": [{"local_interface": "eth1", "remote_name": "leaf1"}]}');
 INSERT INTO interfaces VALUES ('dev_1', 'eth1', NULL, 'up', 'up', 1500, NULL, NULL,
   '["10.1.0.1/24"]');
 INSERT INTO addresses VALUES ('dev_1', '10.1.0.1', '40a010001');
@@ -150,7 +151,7 @@ def old(tmp_path: Path) -> Path:
     path = tmp_path / "old.db"
     at_revision(path, "0001")
     event = NewEvent(event_type="DEVICE_APPEARED", subject="dev_1", actor="lc", at=NOW)
-    row = event_row(link_event(event, None))
+    row = event_row(link_event(event, None), "{}")
     with closing(sqlite3.connect(path)) as raw:
         raw.executescript(_FIRST_RELEASE)
         values = [v.isoformat() if isinstance(v, datetime) else v for v in row.values()]
@@ -172,6 +173,15 @@ def test_a_nib_of_the_first_release_keeps_devices_events_and_stream(old: Path) -
         assert [e.subject for e in nib.events()] == ["dev_1"]
         assert nib.outbox_tail().seq == 7
         assert faults(nib) == ()
+
+
+def test_who_is_heard_by_devices_of_the_first_release_is_known(old: Path) -> None:
+    with NIBStore(old) as nib, nib.transaction() as tx:
+        assert set(tx.devices_hearing(["n:leaf1"])) == {"dev_1"}
+        assert set(tx.devices_marked(["n:spine1"])) == {"dev_1"}
+        assert set(tx.devices_marked(["c:rack-1"])) == {"dev_1"}
+        assert set(tx.devices_marked(["i:10.1.0.1"])) == {"dev_1"}
+        assert set(tx.devices_hearing(["n:spine1"])) == set()
 
 
 def test_the_ledger_of_the_first_release_which_names_nobody_is_dropped(old: Path) -> None:
