@@ -10,6 +10,7 @@ from pdsno.domain.entities import Device, Interface, Neighbor
 from pdsno.domain.jsonable import jsonable
 
 _SILENT = frozenset({"device_id", "last_seen", "version", "provenance", "missed", "first_seen"})
+_TOLD = tuple(name for name in Device.__dataclass_fields__ if name not in _SILENT)
 LISTS = frozenset({"macs", "ips", "sources", "neighbors", "tags"})
 """Fields whose order says nothing; their entries are kept sorted and without repeats."""
 _MOST_ITEMS = 50
@@ -17,6 +18,11 @@ _MOST_TEXT = 256
 
 Changes = dict[str, Any]
 """Field -> [old, new]; `interfaces` -> {name: {field: [old, new]}}."""
+
+
+def differs(before: Device, after: Device) -> bool:
+    """Tell whether `field_changes` has anything to tell."""
+    return any(getattr(before, name) != getattr(after, name) for name in _TOLD)
 
 
 def field_changes(before: Device, after: Device) -> Changes:
@@ -27,9 +33,9 @@ def field_changes(before: Device, after: Device) -> Changes:
     `{"renamed": [old, new]}` where the same MAC has another name now.
     """
     changes: Changes = {}
-    for name in Device.__dataclass_fields__:
+    for name in _TOLD:
         old, new = getattr(before, name), getattr(after, name)
-        if name in _SILENT or old == new:
+        if old == new:
             continue
         if name == "interfaces":
             changes[name] = _interface_changes(old, new)

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pdsno.domain.changes import Changes, compact, field_changes
+from pdsno.domain.changes import Changes, compact, differs, field_changes
 from pdsno.domain.entities import Device, DeviceStatus, NewEvent
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.ownership import owners
@@ -26,7 +26,7 @@ def is_changed(before: Device, after: Device) -> bool:
 
     So it is if a better source tells the same: whose a field is decides who may change it.
     """
-    return bool(field_changes(before, after)) or owners(before) != owners(after)
+    return differs(before, after) or owners(before) != owners(after)
 
 
 def change_events(

@@ -9,7 +9,7 @@ from pdsno.domain.addresses import loopback_addresses
 from pdsno.domain.constraints import NO_WORDS, Words
 from pdsno.domain.entities import Claim, Device, DeviceStatus, FieldSource, Neighbor, Pin
 from pdsno.domain.matching import Match, match
-from pdsno.domain.ownership import SCALARS, best, is_pinned, overlay, source_of
+from pdsno.domain.ownership import SCALARS, best, is_pinned, overlay, pinned, source_of
 from pdsno.domain.ports import DeviceFilter
 from pdsno.domain.profiles import of_device
 from pdsno.domain.table_ownership import merge_interfaces
@@ -38,8 +38,9 @@ def merge_claims(
     home = min(active, key=_home_key)
     values: dict[str, Any] = {}
     provenance: dict[str, FieldSource] = dict(home.provenance)
+    pinned_below = [d for d in devices if pinned(d)]
     for name in (*SCALARS, "device_type"):
-        set_below = [d for d in devices if is_pinned(d, name)]
+        set_below = [d for d in pinned_below if is_pinned(d, name)]
         teller = best(set_below, name) or best(active, name) or best(devices, name)
         if teller:
             values[name] = getattr(teller, name)

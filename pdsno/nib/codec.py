@@ -32,7 +32,6 @@ from pdsno.domain.entities import (
 from pdsno.domain.errors import InputError, LocalProtocolError
 from pdsno.domain.jsonable import one_level
 from pdsno.domain.observations import AddressOutcome
-from pdsno.domain.ports import SeenMessage
 
 T = TypeVar("T")
 
@@ -60,9 +59,7 @@ DEVICE_COLUMNS = (
     "last_seen",
     "missed",
 )
-_DEVICE_DOCUMENT = tuple(
-    f.name for f in fields(Device) if f.name not in (*DEVICE_COLUMNS, "interfaces")
-)
+_DEVICE_DOCUMENT = {f.name for f in fields(Device) if f.name not in (*DEVICE_COLUMNS, "interfaces")}
 _INTERFACE_COLUMNS = tuple(f.name for f in fields(Interface) if f.name != "ips")
 _CONTROLLER_COLUMNS = ("controller_id", "version", "role", "region", "status", "key_id")
 
@@ -232,29 +229,40 @@ def device_row(device: Device) -> dict[str, Any]:
     row["status"], row["device_type"] = str(device.status), str(device.device_type)
     row["first_seen"], row["last_seen"] = utc(device.first_seen), utc(device.last_seen)
     row["search"] = search_text(device)
-    row["document"] = dumps({name: getattr(device, name) for name in _DEVICE_DOCUMENT})
+    row["document"] = device_document(settled(device), _DEVICE_DOCUMENT)
     return row
 
 
-def device_document(device: Device) -> str:
-    """Return a settled device whole, byte for byte as `dumps` does, and many times as fast."""
+def device_document(device: Device, names: set[str] | None = None) -> str:
+    """Return a settled device, or some of its fields, as `dumps` would, and many times as fast."""
     try:
-        return _adapter(Device).dump_json(device, warnings=False).decode()
+        return _adapter(Device).dump_json(device, include=names, warnings=False).decode()
     except PydanticSerializationError:
         # What it cannot say `dumps` explains.
-        return dumps(device)
+        return dumps({n: getattr(device, n) for n in names} if names else device)
 
 
 def interface_row(device_id: str, interface: Interface) -> dict[str, Any]:
     """Return an interface as a row of `interfaces`."""
     row: dict[str, Any] = {name: getattr(interface, name) for name in _INTERFACE_COLUMNS}
-    return row | {"device_id": device_id, "ips": dumps(interface.ips)}
+    return row | {"device_id": device_id, "ips": _list_text(interface.ips)}
 
 
 def interface_of(row: Row) -> Interface:
     """Return the interface of a row."""
     named = {name: row[name] for name in _INTERFACE_COLUMNS}
-    return Interface(**named, ips=tuple(json.loads(row["ips"])))
+    return Interface(**named, ips=_list_of(row["ips"]))
+
+
+# Addresses come back at every report, so that their text need not be made and read each time.
+@lru_cache(maxsize=65_536)
+def _list_text(values: tuple[str, ...]) -> str:
+    return dumps(values)
+
+
+@lru_cache(maxsize=65_536)
+def _list_of(document: str) -> tuple[str, ...]:
+    return tuple(json.loads(document))
 
 
 def device_of(row: Row, interfaces: Sequence[Interface]) -> Device:
@@ -366,20 +374,6 @@ def api_token_row(record: ApiTokenRecord) -> dict[str, Any]:
 def api_token_of(row: Row) -> ApiTokenRecord:
     """Return the API token's record of a row."""
     return loads(ApiTokenRecord, row["document"])
-
-
-def seen_row(seen: SeenMessage) -> dict[str, Any]:
-    """Return a message that was seen as a row."""
-    return {
-        "sender_id": text(seen.sender_id),
-        "message_id": text(seen.message_id),
-        "timestamp": utc(seen.timestamp),
-    }
-
-
-def seen_of(row: Row) -> SeenMessage:
-    """Return the message that was seen of a row."""
-    return SeenMessage(**{f.name: row[f.name] for f in fields(SeenMessage)})
 
 
 def outcome_rows(cycle: int, outcomes: Iterable[AddressOutcome]) -> list[dict[str, Any]]:

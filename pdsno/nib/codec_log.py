@@ -1,10 +1,11 @@
-"""Events and durable messages to stored rows and back; see `codec`."""
+"""Events and messages, durable or seen, to stored rows and back; see `codec`."""
 
 import json
 from dataclasses import fields, replace
 from typing import Any
 
 from pdsno.domain.entities import Event, NewEvent, OutboxRow
+from pdsno.domain.ports import SeenMessage
 from pdsno.nib.codec import Row, dumps, text, utc
 
 
@@ -41,3 +42,17 @@ def outbox_of(row: Row) -> OutboxRow:
     """Return the durable message of a row."""
     values = {f.name: row[f.name] for f in fields(OutboxRow)}
     return OutboxRow(**values | {"payload": json.loads(row["payload"])})
+
+
+def seen_row(seen: SeenMessage) -> dict[str, Any]:
+    """Return a message that was seen as a row."""
+    return {
+        "sender_id": text(seen.sender_id),
+        "message_id": text(seen.message_id),
+        "timestamp": utc(seen.timestamp),
+    }
+
+
+def seen_of(row: Row) -> SeenMessage:
+    """Return the message that was seen of a row."""
+    return SeenMessage(**{f.name: row[f.name] for f in fields(SeenMessage)})

@@ -75,12 +75,12 @@ class Criteria:
 
 def criteria(where: DeviceFilter) -> Criteria:
     """Return the criteria of a filter. Raises InputError if a condition can hold for nothing."""
-    asked = {name: getattr(where, name) for name in _EXACT}
+    asked = {name: str(value) for name in _EXACT if (value := getattr(where, name)) is not None}
     ips = _range(where.ip)
     if ips is not None:
-        del asked["namespace"]
+        asked.pop("namespace", None)
     return Criteria(
-        exact={name: str(value) for name, value in asked.items() if value is not None},
+        exact=asked,
         mac=normalise_mac(where.mac) if where.mac is not None else None,
         ips=ips,
         ip_namespace=where.namespace if ips is not None else None,

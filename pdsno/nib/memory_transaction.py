@@ -331,7 +331,7 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
         held.pop((delivery.webhook_id, delivery.seq - keep), None)
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
-        noted = codec.seen_of(codec.seen_row(seen))
+        noted = codec_log.seen_of(codec_log.seen_row(seen))
         oldest = codec.utc(forget_before)
         key = (noted.sender_id, noted.message_id)
         if key in self._state.seen:

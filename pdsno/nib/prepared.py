@@ -6,6 +6,7 @@ small questions for one report. So the compiled text goes to the driver directly
 back as dicts. Statements with values of other types than ours SQLAlchemy executes itself.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -30,11 +31,12 @@ _AS_THEY_ARE = (Text, Integer, NullType)
 class Prepared:
     """The text of a statement for one dialect, and how values go in and out."""
 
-    __slots__ = ("_constants", "_in", "_lists", "_order", "_out", "_text")
+    __slots__ = ("_constants", "_in", "_lists", "_order", "_out", "_sets", "_text")
 
     def __init__(self, statement: ClauseElement, compiled: SQLCompiler, dialect: Dialect) -> None:
         is_text = dialect.name == "sqlite"
         self._text = str(compiled)
+        self._sets = None if is_text else _from_arrays(self._text, compiled)
         self._lists = [name for name, bind in compiled.binds.items() if bind.expanding]
         self._order = tuple(compiled.positiontup or ()) if compiled.positional else None
         constants = [name for bind, name in compiled.bind_names.items() if not bind.required]
@@ -45,12 +47,14 @@ class Prepared:
         self._out = [str(c.name) for c in columns if isinstance(c.type, Instant)]
 
     def text(self, given: Values) -> str:
-        """Return the statement, with as many places in each `IN` as a caller gives values."""
+        """Return the statement; where there are no arrays, with as many places as values."""
         text = self._text
         for name in self._lists:
-            numbers = range(len(given[name]))
-            places = "?" * len(numbers) if self._order else [f"%({name}_{n})s" for n in numbers]
-            text = text.replace(f"__[POSTCOMPILE_{name}]", ", ".join(places))
+            places = f"__[POSTCOMPILE_{name}]"
+            if self._order is None:
+                text = text.replace(f"IN ({places})", f"= ANY(%({name})s)")
+            else:
+                text = text.replace(places, ", ".join("?" * len(given[name])))
         return text
 
     def values(self, given: Values) -> Any:  # noqa: ANN401 - a tuple or a dict, by dialect
@@ -59,19 +63,20 @@ class Prepared:
         for name in self._in:
             if found[name] is not None:
                 found[name] = instant_text(found[name])
-        if self._lists:
-            return self._with_lists(found)
         if self._order is None:
             return found
+        if self._lists:
+            lists = (found[n] if n in self._lists else (found[n],) for n in self._order)
+            return tuple(chain.from_iterable(lists))
         return tuple([found[name] for name in self._order])
 
-    def _with_lists(self, found: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
-        if self._order is None:
-            for name in self._lists:
-                found |= {f"{name}_{n}": value for n, value in enumerate(found.pop(name))}
-            return found
-        parts = (found[name] if name in self._lists else (found[name],) for name in self._order)
-        return tuple(chain.from_iterable(parts))
+    def run_many(self, cursor: Any, many: Sequence[Values]) -> None:  # noqa: ANN401 - the driver's
+        """Run a change for each of several rows; an insertion into PostgreSQL as one statement."""
+        if self._sets is None or len(many) == 1:
+            cursor.executemany(self.text(many[0]), [self.values(given) for given in many])
+        else:
+            text, names = self._sets
+            cursor.execute(text, {name: [given[name] for given in many] for name in names})
 
     def rows(self, cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the driver's
         """Return all rows that a cursor has."""
@@ -81,6 +86,31 @@ class Prepared:
             for row in rows:
                 row[name] = _instant(row[name])
         return rows
+
+
+_VALUES = re.compile(r"VALUES \((?P<places>[^()]*(?:\(\w+\)s[^()]*)*)\)(?= ON CONFLICT|$)")
+_PLACE = re.compile(r"%\((\w+)\)s")
+
+
+def _from_arrays(text: str, compiled: SQLCompiler) -> tuple[str, Sequence[str]] | None:
+    """Return an insertion of one row as one of many, given an array a column; and their names."""
+    found = _VALUES.search(text) if text.startswith("INSERT INTO ") else None
+    if found is None:
+        return None
+    names = _PLACE.findall(found["places"])
+    kinds = [compiled.binds[name].type for name in names]
+    if any(isinstance(kind, NullType) for kind in kinds):
+        return None
+    arrays = (f"%({name})s::{_array_of(k)}" for name, k in zip(names, kinds, strict=True))
+    start, end = found.span()
+    rows = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - names of our schema
+    return text[:start] + rows + text[end:], names
+
+
+def _array_of(kind: TypeEngine[Any]) -> str:
+    if isinstance(kind, Instant):
+        return "timestamptz[]"
+    return "bigint[]" if isinstance(kind, Integer) else "text[]"
 
 
 def _instant(value: str | datetime | None) -> datetime | None:

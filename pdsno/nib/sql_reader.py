@@ -324,7 +324,9 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
         return tuple(codec.api_token_of(r) for r in self._session.rows(sql_records.API_TOKENS))
 
     def seen_messages(self) -> tuple[SeenMessage, ...]:
-        return tuple(codec.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES))
+        return tuple(
+            codec_log.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES)
+        )
 
 
 def _devices(rows: Sequence[Row], interfaces: Iterable[Row]) -> tuple[Device, ...]:

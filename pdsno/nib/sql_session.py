@@ -94,7 +94,7 @@ class Session:
                 if many is None:
                     cursor.execute(ready.text(first), ready.values(first))
                 else:
-                    cursor.executemany(ready.text(first), [ready.values(given) for given in many])
+                    ready.run_many(cursor, many)
                 return int(cursor.rowcount)
 
     @contextmanager

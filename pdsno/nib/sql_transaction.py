@@ -316,7 +316,7 @@ class SQLTransaction(sql_extras.OperatorWrites, SQLLookAhead):
         self._session.run(sql_writes.FORGET_OLD_CYCLES, {"keep": keep_cycles - 1})
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
-        row, oldest = codec.seen_row(seen), codec.utc(forget_before)
+        row, oldest = codec_log.seen_row(seen), codec.utc(forget_before)
         if self._session.row(sql_records.SEEN, row) is not None:
             return False
         self._session.run(sql_writes.FORGET_SEEN, {"forget_before": oldest})
