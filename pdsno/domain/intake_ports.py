@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from pdsno.domain.entities import Device, Link
+from pdsno.domain.makings import Making
 
 
 class IntakeTransaction(Protocol):
@@ -34,6 +35,9 @@ class IntakeTransaction(Protocol):
 
     def devices_hearing(self, marks: Iterable[str]) -> Collection[str]:
         """Return the IDs of devices that have any of these among their `link_marks.heard_marks`."""
+
+    def makings_by_id(self, device_ids: Iterable[str]) -> Mapping[str, Making]:
+        """Return why these devices are one, by ID, of those of which that is known."""
 
     def links_of(self, device_ids: Iterable[str]) -> tuple[Link, ...]:
         """Return the links that have one of these at an end, each once."""

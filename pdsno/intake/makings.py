@@ -15,11 +15,12 @@ def take_makings(
 ) -> None:
     """Keep a reporter's reasons, after its devices; what it found itself goes by its own IDs."""
     changed: dict[str, Making] = {}
-    for theirs in report.makings:
-        own_id = tx.own_id(reporter, theirs.device_id)
+    ours = [(tx.own_id(reporter, theirs.device_id), theirs) for theirs in report.makings]
+    known = tx.makings_by_id(own_id for own_id, _ in ours if own_id)
+    for own_id, theirs in ours:
         if own_id is None:
             continue
-        held = changed.get(own_id) or _held(tx, own_id)
+        held = changed.get(own_id) or known.get(own_id) or Making(device_id=own_id)
         making = held
         for told in theirs.told:
             making = with_told(making, replace(told, accounts=()))

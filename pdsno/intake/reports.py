@@ -275,7 +275,8 @@ def _all_named(report: DiscoveryReport) -> list[str]:
     merged = (key for item in report.absorbed for key in (item.device_id, item.into_id))
     plugged = {e.attachment.device_id for e in report.endpoints if e.attachment}
     makings = (making.device_id for making in report.makings)
-    return [*report.seen, *report.retired, *merged, *makings, *filter(None, plugged)]
+    told = (*makings, *(row.subject for row in report.anomalies), *filter(None, plugged))
+    return [*report.seen, *report.retired, *merged, *told]
 
 
 def _withdrawn(claim: Claim) -> Claim:

@@ -23,6 +23,7 @@ from pdsno.domain.entities import (
 from pdsno.domain.history import Change, device_changes, link_changes
 from pdsno.domain.identifiers import new_message_id
 from pdsno.domain.link_marks import heard_marks, own_marks
+from pdsno.domain.makings import Making
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
@@ -128,6 +129,10 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
     def devices_hearing(self, marks: Iterable[str]) -> Collection[str]:
         wanted, held = set(marks), self._state.devices
         return {k for k, d in held.items() if not wanted.isdisjoint(heard_marks(d))}
+
+    def makings_by_id(self, device_ids: Iterable[str]) -> Mapping[str, Making]:
+        held = self._state.makings
+        return {key: held[key] for key in device_ids if key in held}
 
     def links_of(self, device_ids: Iterable[str]) -> tuple[Link, ...]:
         ids, held = set(device_ids), self._state.links

@@ -7,9 +7,11 @@ back as dicts. Statements with values of other types than ours SQLAlchemy execut
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
+from operator import itemgetter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -73,10 +75,18 @@ class Prepared:
     def run_many(self, cursor: Any, many: Sequence[Values]) -> None:  # noqa: ANN401 - the driver's
         """Run a change for each of several rows; an insertion into PostgreSQL as one statement."""
         if self._sets is None or len(many) == 1:
-            cursor.executemany(self.text(many[0]), [self.values(given) for given in many])
+            cursor.executemany(self.text(many[0]), self._rows_of(many))
         else:
             text, names = self._sets
             cursor.execute(text, {name: [given[name] for given in many] for name in names})
+
+    def _rows_of(self, many: Sequence[Values]) -> Iterable[Any]:
+        order = self._order
+        if order is None or len(order) == 1 or self._lists or self._constants:
+            return map(self.values, many)
+        rows = map(itemgetter(*order), many)
+        times = [number for number, name in enumerate(order) if name in self._in]
+        return map(partial(_with_texts, times=times), rows) if times else rows
 
     def rows(self, cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the driver's
         """Return all rows that a cursor has."""
@@ -111,6 +121,14 @@ def _array_of(kind: TypeEngine[Any]) -> str:
     if isinstance(kind, Instant):
         return "timestamptz[]"
     return "bigint[]" if isinstance(kind, Integer) else "text[]"
+
+
+def _with_texts(row: tuple[Any, ...], *, times: Sequence[int]) -> list[Any]:
+    values = list(row)
+    for number in times:
+        if values[number] is not None:
+            values[number] = instant_text(values[number])
+    return values
 
 
 def _instant(value: str | datetime | None) -> datetime | None:

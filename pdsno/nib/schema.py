@@ -63,7 +63,7 @@ class Instant(TypeDecorator[datetime]):
 
 def instant_text(at: datetime) -> str:
     """Return the stored form of a time."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 sequences = Table(

@@ -81,11 +81,11 @@ class Ahead:
             merged = {row["alias_id"] for row in session.rows(_ALIASES, {"wanted": chunk})}
             self._absent.update(key for key in chunk if key not in merged)
 
-    def put(self, device: Device) -> None:
-        """Take note of a device that was put."""
+    def put(self, device: Device, marks: Iterable[Mark]) -> None:
+        """Take note of a device that was put, with its `marks_of`."""
         self._devices[device.device_id] = codec.as_stored(device)
         self._absent.discard(device.device_id)
-        for mark in marks_of(device):
+        for mark in marks:
             if mark in self._holders:
                 self._holders[mark].add(device.device_id)
 

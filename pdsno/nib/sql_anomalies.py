@@ -25,6 +25,9 @@ _CHUNK = 500
 
 _ID: BindParameter[Any] = bindparam("device_id")
 _MAKING = select(tables.makings).where(tables.makings.c.device_id == _ID)
+_MAKINGS = select(tables.makings).where(
+    tables.makings.c.device_id.in_(bindparam("ids", expanding=True))
+)
 _ALIAS = select(aliases.c.device_id).where(aliases.c.alias_id == _ID)
 _ALIASES = select(aliases.c.alias_id).where(aliases.c.device_id == _ID).order_by(aliases.c.alias_id)
 _WORDS = select(tables.words).order_by(tables.words.c.word_id)
@@ -101,6 +104,14 @@ class SQLRecordReader:
 
 class SQLRecordWriter(SQLRecordReader):
     """Writes inside the one write transaction."""
+
+    def makings_by_id(self, device_ids: Iterable[str]) -> Mapping[str, Making]:
+        rest = iter(device_ids)
+        found: dict[str, Making] = {}
+        while ids := list(islice(rest, _CHUNK)):
+            for row in self._session.rows(_MAKINGS, {"ids": ids}):
+                found[row["device_id"]] = codec_records.making_of(row)
+        return found
 
     def put_makings(self, makings: Iterable[Making]) -> None:
         rows = {making.device_id: codec_records.making_row(making) for making in makings}

@@ -79,10 +79,11 @@ class DeviceBatch:
             parts={table: _rows_of(table, device) for table in changed},
             is_new=waiting.is_new if waiting else is_new,
         )
-        for mark in marks_of(device):
+        marks = tuple(marks_of(device))
+        for mark in marks:
             self._marks.setdefault(mark, set()).add(device.device_id)
         self._touched.pop(device.device_id, None)
-        self._ahead.put(device)
+        self._ahead.put(device, marks)
         if len(self._entries) >= _MOST:
             self.flush()
 

@@ -11,6 +11,7 @@ import pytest
 from pdsno.domain.entities import Claim, Device, Interface, LinkStatus, Neighbor
 from pdsno.domain.errors import ConflictError
 from pdsno.domain.link_marks import heard_marks, own_marks
+from pdsno.domain.makings import Making
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import T0, device, later, link, put
@@ -210,3 +211,14 @@ def test_links_change_one_by_one_and_others_stay(nib: NIBStore) -> None:
     assert nib.links().items == (kept, other, new)
     told = [(e.change.entity_id, e.change.field) for e in nib.history(limit=3)]
     assert sorted(told) == [("l1", "status"), ("l2", "*"), ("l7", "*")]
+
+
+def test_makings_are_found_many_at_once_and_only_their_own(nib: NIBStore) -> None:
+    put(nib, host(1), host(2))
+    with nib.transaction() as tx:
+        tx.put_makings([Making(device_id="dev_1"), Making(device_id="dev_2")])
+        found = tx.makings_by_id(["dev_1", "dev_9"])
+        assert found == {"dev_1": Making(device_id="dev_1")}
+        assert tx.makings_by_id([]) == {}
+        tx.absorb_device("dev_1", "dev_2")
+        assert tx.makings_by_id(["dev_1"]) == {}
