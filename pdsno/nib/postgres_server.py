@@ -184,20 +184,29 @@ def _engine(url: URL) -> Engine:
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg comes with an extra
-    connection.adapters.register_dumper(str, _text_dumper())
+    for dumper in _text_dumpers():
+        connection.adapters.register_dumper(str, dumper)
 
 
 @cache
-def _text_dumper() -> type[Any]:
-    from psycopg.types.string import StrDumper  # noqa: PLC0415 - as above
+def _text_dumpers() -> tuple[type[Any], ...]:
+    """Return who writes text, in its binary form and as it is: what is registered last is used."""
+    from psycopg.types.string import StrBinaryDumper, StrDumper  # noqa: PLC0415 - as above
 
-    class WithoutNul(StrDumper):
+    class WithoutNul:
         """Stores the one character that PostgreSQL's text has not as the symbol for it."""
 
         def dump(self, obj: str) -> Any:  # noqa: ANN401 - psycopg's Buffer
-            return super().dump(obj.replace("\0", NUL_SYMBOL) if "\0" in obj else obj)
+            text = obj.replace("\0", NUL_SYMBOL) if "\0" in obj else obj
+            return super().dump(text)  # type: ignore[misc] # of the dumper beside it
 
-    return WithoutNul
+    class BinaryWithoutNul(WithoutNul, StrBinaryDumper):
+        pass
+
+    class TextWithoutNul(WithoutNul, StrDumper):
+        pass
+
+    return BinaryWithoutNul, TextWithoutNul
 
 
 def _begin(connection: Connection) -> None:

@@ -111,7 +111,8 @@ def _from_arrays(text: str, compiled: SQLCompiler) -> tuple[str, Sequence[str]] 
     kinds = [compiled.binds[name].type for name in names]
     if any(isinstance(kind, NullType) for kind in kinds):
         return None
-    arrays = (f"%({name})s::{_array_of(k)}" for name, k in zip(names, kinds, strict=True))
+    # In binary: as text each quote of a document would be escaped.
+    arrays = (f"%({name})b::{_array_of(k)}" for name, k in zip(names, kinds, strict=True))
     start, end = found.span()
     rows = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - names of our schema
     return text[:start] + rows + text[end:], names

@@ -14,7 +14,7 @@ from pdsno.domain.link_marks import heard_marks, own_marks
 from pdsno.domain.makings import Making
 from pdsno.domain.ports import DeviceFilter, NIBTransaction
 from pdsno.nib import NIBStore
-from tests.contract.nib_suite import T0, device, later, link, put
+from tests.contract.nib_suite import T0, Store, device, later, link, put
 
 LC = "local_cntl_zone-A_1"
 Step: TypeAlias = Callable[[NIBTransaction], None]
@@ -158,6 +158,21 @@ def test_times_of_other_zones_come_back_in_utc_from_ahead(nib: NIBStore) -> None
     assert held is not None
     assert held.first_seen.tzinfo is T0.tzinfo
     assert held == nib.device("dev_1")
+
+
+@pytest.mark.parametrize("name", ["a\0b", '{"quoted": "\\\\"}', "Zürich-⚡,{NULL}", "NULL", ""])
+def test_text_is_kept_when_many_rows_are_written_at_once(
+    store: Store, nib: NIBStore, name: str
+) -> None:
+    for _ in range(2):  # the first time a statement goes another way
+        with nib.transaction() as tx:
+            for number in (1, 2, 3):
+                held = tx.device(f"dev_{number}")
+                told = host(number, name=None if number == 2 else name, notes=name)
+                tx.put_device(told, expected_version=held.version if held else None)
+    kept = name.replace("\0", "␀") if store.name == "postgresql" else name
+    assert [d.name for d in nib.all_devices()] == [kept, None, kept]
+    assert {d.notes for d in nib.all_devices()} == {name}
 
 
 # --- who hears whom, and links ---------------------------------------------------------------
