@@ -89,7 +89,8 @@ def join(settings_file: Path, output: OutputFormat, *, token_stdin: bool) -> int
 
     settings = load_settings(settings_file)
     token = _token(settings.join_token_file, from_stdin=token_stdin)
-    member = build_controller(settings)
+    # Devices are not spoken to, and a service's credentials may be for its own process only.
+    member = build_controller(settings.model_copy(update={"credentials_file": None}))
     try:
         if not isinstance(member, MemberController):
             raise InputError("a global controller joins nobody")
