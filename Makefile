@@ -21,6 +21,13 @@ else echo "make: error: $(1) builds network namespaces, which needs root, and th
 Run it as root. Without root: $(BIN)/pdsno up (a real network, no lab), make check, make test-fast." >&2; exit 1; fi
 endef
 
+# The lab's hosts are as root's; Ansible speaks to them by ssh.
+define lab_root
+$(call as_root,make $@); $(INSTALL) apt tools/apt-packages.txt tools/apt-deploy.txt; $(INSTALL) dev; \
+export PATH="$(CURDIR)/$(BIN):$$PATH"
+endef
+
+.PHONY: bundle lab-hosts deploy lab-hosts-down test-deploy
 .PHONY: help demo test test-fast check format bench eval lock clean venv dev
 
 help: ## show this list
@@ -59,6 +66,21 @@ bench: dev ## measure speed, beside other tools (root)
 	@$(call as_root,make bench); \
 	$(INSTALL) apt tools/apt-packages.txt tools/apt-bench.txt; \
 	exec "$${run[@]}" $(BIN)/python -m pytest -q -s -m bench tests/bench $(ARGS)
+
+bundle: venv ## pack PDSNO and its wheels for hosts without a network, into dist/
+	@tools/bundle.sh
+
+lab-hosts: ## boot five Debian hosts with systemd, joined to a network of devices (root)
+	@$(lab_root); exec "$${run[@]}" lab/hosts/hosts.sh up
+
+deploy: bundle ## let Ansible put PDSNO on the lab's hosts (root, after make lab-hosts)
+	@$(lab_root); exec "$${run[@]}" $(BIN)/ansible-playbook -i inventory/lab playbooks/site.yml $(ARGS)
+
+lab-hosts-down: ## take the lab's hosts and their network down (root)
+	@$(lab_root); exec "$${run[@]}" lab/hosts/hosts.sh down
+
+test-deploy: ## deploy to real hosts, upgrade, restore, remove: all of docs/deploy.md (root)
+	@$(lab_root); exec "$${run[@]}" $(BIN)/python -m pytest -q -n 0 -m deploy tests/deploy $(ARGS)
 
 eval: dev ## compare what we make of recorded devices with what they are
 	@[[ -x .venv-eval/bin/python ]] || { .venv/bin/python -m venv .venv-eval; echo '*' >.venv-eval/.gitignore; }

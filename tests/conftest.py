@@ -11,7 +11,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TESTS = Path(__file__).resolve().parent
-MARKED_FOLDERS = ("lab", "integration", "bench")
+MARKED_FOLDERS = ("lab", "integration", "bench", "deploy")
 LAB_FILES = ("lab/", "acceptance/test_demo", "acceptance/test_docs")
 LONGEST_FIRST = (
     "acceptance/test_no_loss",
