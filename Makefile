@@ -31,7 +31,7 @@ endef
 .PHONY: help demo test test-fast check format bench eval lock clean venv dev
 
 help: ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 demo: ## install what is missing, run the whole system on a lab of real routers (root)
 	@$(call as_root,make demo); \

@@ -84,10 +84,11 @@ up() {
     base=$("$HERE/build.sh")
     # Its output belongs where the lab's own state is, not into the working directory.
     CLAB_LABDIR_BASE=/run/pdsno-lab "$PDSNO" lab up "$HERE/hosts.clab.yml" >&2
-    trap 'down' ERR
+    trap down EXIT # half a lab is none
     prepare
     boot "$base"
     await
+    trap - EXIT
 }
 
 end_host() {
@@ -100,7 +101,7 @@ end_host() {
 
 down() {
     local dir
-    trap - ERR
+    trap - EXIT
     for dir in "$RUN"/*/; do kill -TERM "$(cat "$dir/pid")" 2>/dev/null || true; done
     for dir in "$RUN"/*/; do end_host "$dir"; done
     CLAB_LABDIR_BASE=/run/pdsno-lab "$PDSNO" lab down "$LAB" >&2

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ def run(
     stdin: str = "",
 ) -> str:
     """Return what a command wrote; fail with all of it if it failed."""
+    path = {"PATH": f"{BIN}:{os.environ['PATH']}"}
     done = subprocess.run(
-        argv, cwd=REPOSITORY, env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"} | (env or {}),
+        argv, cwd=REPOSITORY, env=os.environ | path | (env or {}),
         input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
@@ -115,7 +116,7 @@ class Deployment:
         started = time.monotonic()
         output = run(command.split(), timeout_s=1200, env={"PDSNO_BUNDLE": str(bundle)})
         self.log.append(f"{time.monotonic() - started:5.0f} s  {command}")
-        found = {host: int(changed) for host, _, changed, _, _ in _RECAP.findall(output)}
+        found = {host: int(changed) for host, changed in _RECAP.findall(output)}
         assert found, output
         assert "eyJ" not in output, "a token shows in the output of ansible-playbook"
         return found
