@@ -55,7 +55,8 @@ check: dev ## lint, format, types, import contracts, sizes
 	@$(BIN)/mypy --no-error-summary
 	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said" >&2; exit 1; }
 	@$(BIN)/python tools/check_sizes.py
-	@$(BIN)/codespell $(wildcard pdsno playbooks tests tools docs lab *.md)
+	@$(BIN)/codespell $(wildcard pdsno tests tools docs lab playbooks inventory *.md)
+	@$(BIN)/yamllint --strict playbooks inventory lab/hosts .ansible-lint.yml
 	@echo "check: clean" >&2
 
 format: dev ## let ruff fix and format what it can

@@ -16,9 +16,7 @@ BIN = REPOSITORY / ".venv/bin"
 HOSTS = {"gc": "global", "rc-a": "regional", "lc-a": "local", "rc-b": "regional", "lc-b": "local"}
 OLD_VERSION = "0.0.9"
 _SOURCES = ("pdsno", "playbooks", "requirements", "tools", "pyproject.toml", "README.md", "LICENSE")
-_RECAP = re.compile(
-    r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE
-)
+_RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s", re.MULTILINE)
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 

@@ -63,8 +63,8 @@ def check_devices_complete(lab: Deployment, folder: Path) -> None:
     until("the NIB to show the lab as it is", is_complete, 180)
 
 
-def test_playbooks_and_roles_pass_ansible_lint_production_and_yamllint() -> None:
-    run(["yamllint", "--strict", "playbooks", "inventory", "lab/hosts", ".ansible-lint.yml"])
+def test_playbooks_and_roles_pass_ansible_lint_production() -> None:
+    # yamllint is part of `make check`.
     run(["ansible-lint", "playbooks", "inventory"], timeout_s=300)
 
 
@@ -179,7 +179,6 @@ def test_an_upgrade_takes_one_controller_down_at_a_time_and_loses_no_report(
     assert {lab.ask(host, "controller status")["version"] for host in HOSTS} == {version}
     until("all reports to be at the top", lambda: not lab.cycles_not_at_the_top())
     tell("rolling upgrade: discovery reports lost or applied twice: 0")
-    unchanged(lab.ansible(documented("Change settings")[0], lab.new), *HOSTS)
 
 
 def test_rotation_gives_everybody_a_new_certificate_and_nobody_a_new_id(lab: Deployment) -> None:
