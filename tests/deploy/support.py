@@ -139,7 +139,8 @@ class Deployment:
         applied = [e["subject"] for e in self.ask("gc", f"{events} DISCOVERY_SUMMARY_APPLIED")]
         made = [
             event["subject"]
-            for host in ("lc-a", "lc-b")
+            for host, tier in HOSTS.items()
+            if tier == "local"
             for event in self.ask(host, f"{events} DISCOVERY_COMPLETED")[1:]
         ]
         assert made

@@ -93,7 +93,7 @@ def test_a_second_region_joins_and_nothing_changes_on_the_hosts_that_were_there(
     (grow,) = documented("Another region")
     unchanged(lab.ansible(grow, lab.old), *FIRST_THREE)
     assert {"regional_cntl_zone-B_1", "local_cntl_zone-B_1"} <= validated(lab)
-    assert lab.ask("gc", "controller status")["version"] == OLD_VERSION
+    assert lab.ask("gc", "nib health")["version"] == OLD_VERSION
     check_devices_complete(lab, tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_an_upgrade_takes_one_controller_down_at_a_time_and_loses_no_report(
     tell(f"rolling upgrade: at most {count} of {len(HOSTS)} controllers down at a time {who}")
     assert count == 1
     version = lab.new.stem.removeprefix("pdsno-")
-    assert {lab.ask(host, "controller status")["version"] for host in HOSTS} == {version}
+    assert {lab.ask(host, "nib health")["version"] for host in HOSTS} == {version}
     until("all reports to be at the top", lambda: not lab.cycles_not_at_the_top())
     tell("rolling upgrade: discovery reports lost or applied twice: 0")
 
