@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pdsno.nib.glance import Glance
 
 NIB_FILE = "nib.sqlite"
+_WHO_MAY = "run this as root, or as the controller's user"
 _MIB = 1024 * 1024
 _LITTLE_SPACE, _NO_SPACE = 512 * _MIB, 32 * _MIB
 _LITTLE_SHARE, _NO_SHARE = 10, 100
@@ -147,7 +148,7 @@ def database(place: "NIBPlace", now: datetime) -> list[Finding]:
         return [skipped("database", why), skipped("outbox", why)]
     except PermissionError:
         detail = f"you may not read {place.url}"
-        return [failed("database", detail, "run this as root, or as the controller's user")]
+        return [failed("database", detail, _WHO_MAY)]
     except (OperationError, InputError) as error:
         is_busy = is_file and isinstance(error, TransientError)
         judge = warning if is_busy else failed
@@ -186,11 +187,14 @@ def certificates(state_dir: Path, now: datetime) -> list[Finding]:
     from pdsno.identity.pki.overview import overview
 
     try:
-        views = overview(state_dir, now)
+        has_any = any((state_dir / name).exists() for name in ("tls/tls.pem", "authority"))
+        views = overview(state_dir, now) if has_any else ()
+    except PermissionError as error:
+        return [failed("certificate", f"you may not read {error.filename}", _WHO_MAY)]
     except PDSNOError as error:
-        if not any((state_dir / name).exists() for name in ("tls/tls.pem", "authority")):
-            return [skipped("certificate", "none yet: it has not joined")]
         return [failed("certificate", *parted(error))]
+    if not has_any:
+        return [skipped("certificate", "none yet: it has not joined")]
     return [*(judge_certificate(view, now) for view in views), *_chain(state_dir)]
 
 

@@ -169,6 +169,8 @@ class CredentialFolder:
             return read_private(path, what="the file")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise OperationError(f"cannot read {path}: {error.strerror}") from error
 
     def _remove(self, path: Path) -> None:
         try:

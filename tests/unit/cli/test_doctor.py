@@ -182,6 +182,23 @@ def test_a_damaged_certificate_and_none_at_all_differ(state: Path) -> None:
     assert outcomes(doctor_state.certificates(state, NOW)) == [SKIPPED]
 
 
+def test_somebody_who_may_not_read_the_certificates_is_told_who_may(state: Path) -> None:
+    assert OK in outcomes(doctor_state.certificates(state, NOW))
+    (state / "tls").chmod(0o000)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        (found,) = doctor_state.certificates(state, NOW)
+    finally:
+        if is_root:
+            os.seteuid(0)
+        (state / "tls").chmod(0o700)
+    assert (found.outcome, found.check) == (FAILED, "certificate")
+    assert "you may not read" in found.detail
+    assert found.remedy == "run this as root, or as the controller's user"
+
+
 def test_secrets_that_others_can_read_are_told(state: Path) -> None:
     assert outcomes(doctor_state.secrets(state, [])) == [OK]
     (state / "tls" / "tls.pem").chmod(0o644)
