@@ -8,8 +8,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
-# Tests wait more than they work: three at a time, whole files each. ARGS="-n 0" is one at a time.
-WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
+# Tests wait more than they work: two at a time, whole files each. ARGS="-n 0" is one at a time.
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 BIN := .venv/bin
 INSTALL := tools/install.sh
 

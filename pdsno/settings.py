@@ -371,13 +371,14 @@ def load_broker_settings(path: Path) -> BrokerNodeSettings:
 
 
 def load_any_settings(path: Path) -> NodeSettings | BrokerNodeSettings:
-    """Return the settings of a controller or, where nothing in the file is of one, of a broker."""
+    """Return the settings of a broker, where the file can be nothing else, or of a controller."""
     given = _read(path).keys()
-    is_broker = given and given.isdisjoint(_OF_CONTROLLERS)
+    is_broker = given.isdisjoint(_OF_CONTROLLERS) and not given.isdisjoint(_OF_BROKERS)
     return load_broker_settings(path) if is_broker else load_settings(path)
 
 
 _OF_CONTROLLERS = NodeSettings.model_fields.keys() - BrokerNodeSettings.model_fields.keys()
+_OF_BROKERS = frozenset({"port", "bridge", "parent"})
 
 
 def default_state_dir() -> Path:

@@ -80,7 +80,7 @@ POLICIES = {
 CREDENTIALS = {
     "unknown key": (
         "snmpp: []",
-        "'snmpp': only 'snmp', 'ssh', 'ssh_config' and 'ansible' are known",
+        "'snmpp': only 'snmp', 'ssh', 'ssh_config', 'ansible' and 'nornir' are known",
     ),
     "missing field": ("ssh: [{name: a}]", "ssh, entry 1: 'username' is missing"),
     "wrong version": ("snmp: [{name: a, version: 7}]", "'version' must be 2c or 3"),

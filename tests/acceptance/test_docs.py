@@ -151,7 +151,7 @@ def run_block(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=240,
             check=False,
         )
     except subprocess.TimeoutExpired as error:

@@ -101,7 +101,7 @@ def test_an_agent_150_ms_away_is_read_whole() -> None:
 
 
 def test_at_the_deadline_what_was_read_is_used_and_the_probe_names_the_rest() -> None:
-    options = replace(FAST, device_deadline_s=2.5)
+    options = replace(FAST, timeout_s=2.0, device_deadline_s=2.5)
     with OddAgent(delay_s=0.12) as agent:
         started = time.monotonic()
         answer = ask(agent, options)

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.integration.lan import Lan, lan
+from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -133,14 +135,13 @@ def test_without_ping_either_tcp_and_the_neighbour_table_do(net: Lan) -> None:
 def test_ctrl_c_prints_what_was_found_marked_incomplete(net: Lan) -> None:
     command = ["ip", "netns", "exec", net.sweeper, *PDSNO, "discover", "192.0.2.0/26"]
     command += ["--rate", "20", "--no-names", "-o", "json", "--method", "arp"]
+    sent = partial(net.in_sweeper, "cat", "/sys/class/net/br0/statistics/tx_packets")
+    before = int(sent().stdout)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        try:
-            # `ip netns exec` becomes the command. Three seconds are 60 packets of 183.
-            process.communicate(timeout=4)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+        wait_until(lambda: int(sent().stdout) >= before + 60, "60 packets of 183", 60)
+        process.send_signal(signal.SIGINT)  # `ip netns exec` becomes the command
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     (row,) = json.loads(out)
