@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -141,23 +142,33 @@ def shell_environment(clone: Path, more: Mapping[str, str] | None = None) -> dic
 def run_block(
     text: str, clone: Path, *, site: Site | None = None, env: Mapping[str, str] | None = None
 ) -> str:
-    """Run a block as a person does, line after line; any failure is one."""
+    """Run a block as a person does, line after line; any failure is one.
+
+    Into files, not pipes: what is left in the background would hold these open, and a line that
+    fails in front of it would look like one that hangs.
+    """
     inside = ["ip", "netns", "exec", site.here.name] if site else []
-    try:
-        done = subprocess.run(
-            [*inside, "bash", "-euo", "pipefail", "-m", "-c", text],
-            cwd=clone,
-            env=shell_environment(clone, env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        pytest.fail(f"{text}\n{error}\n{error.stdout!r}\n{_logs(clone)}", pytrace=False)
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}\n{_logs(clone)}"
-    return done.stdout
+    status: int | str
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        try:
+            status = subprocess.run(
+                [*inside, "bash", "-euo", "pipefail", "-m", "-c", text],
+                cwd=clone,
+                env=shell_environment(clone, env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=240,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            status = str(error)
+        out.seek(0)
+        err.seek(0)
+        said, complained = out.read(), err.read()
+    if status != 0:
+        pytest.fail(f"{text}\n{status}\n{said}\n{complained}\n{_logs(clone)}", pytrace=False)
+    return said
 
 
 def _logs(clone: Path) -> str:
