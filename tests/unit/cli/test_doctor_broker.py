@@ -63,13 +63,13 @@ def test_settings_of_a_broker_where_services_have_them_are_found(
     assert (wrong["outcome"], "set `parent" in wrong["detail"]) == ("failed", True)
 
 
-def test_settings_are_taken_for_a_broker_s_if_nothing_in_them_is_a_controller_s(
+def test_settings_are_taken_for_a_broker_s_if_they_can_be_nothing_else(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["settings", "check", str(file)]) == 0
     assert "sound settings for a broker" in capsys.readouterr().err
     for text, said in (
-        ("lisen: 127.0.0.1", "did you mean `listen`?"),
+        ("port: 8883\nlisen: 127.0.0.1", "did you mean `listen`?"),
         ("region: zone-A\nsubnets: []", "`role` is missing"),
         ("", "`role` is missing"),
     ):
