@@ -5,7 +5,7 @@ a kind costs as much as one of them alone. What is kept here is what the databas
 all that this transaction changed since: who changes a device says so here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,7 @@ from pdsno.domain.entities import Device
 from pdsno.nib import codec
 from pdsno.nib.criteria import Criteria, Mark, marks_of
 from pdsno.nib.schema import addresses, aliases, devices, macs
-from pdsno.nib.sql_session import Session
-
-CHUNK = 500
+from pdsno.nib.sql_session import Session, chunks
 
 _WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
 _HOLDERS: dict[str, Select[tuple[str, str]]] = {
@@ -66,7 +64,7 @@ class Ahead:
         for kind, values in wanted.items():
             for value in values:
                 self._holders.setdefault((kind, value), set())
-            for chunk in chunked(sorted(values)):
+            for chunk in chunks(sorted(values)):
                 for row in session.rows(_HOLDERS[kind], {"wanted": chunk}):
                     value, device_id = row.values()
                     self._holders[kind, value].add(device_id)
@@ -77,7 +75,7 @@ class Ahead:
         """Keep devices as they were read, and which of those asked for are not there."""
         self._devices.update((device.device_id, device) for device in found)
         missing = sorted(set(asked) - self._devices.keys())
-        for chunk in chunked(missing):
+        for chunk in chunks(missing):
             merged = {row["alias_id"] for row in session.rows(_ALIASES, {"wanted": chunk})}
             self._absent.update(key for key in chunk if key not in merged)
 
@@ -103,8 +101,3 @@ class Ahead:
     def drop(self, device_id: str) -> None:
         """Take note of a device that went."""
         self._devices.pop(device_id, None)
-
-
-def chunked(values: Sequence[str]) -> Iterable[list[str]]:
-    """Return values in lists short enough for one statement."""
-    return (list(values[start : start + CHUNK]) for start in range(0, len(values), CHUNK))

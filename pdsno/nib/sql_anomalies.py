@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, delete, select
@@ -18,10 +17,8 @@ from pdsno.nib import codec, codec_records, sql_writes
 from pdsno.nib import schema_records as tables
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.schema import aliases
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Session, chunks
 from pdsno.nib.sql_sorting import sorted_page
-
-_CHUNK = 500
 
 _ID: BindParameter[Any] = bindparam("device_id")
 _MAKING = select(tables.makings).where(tables.makings.c.device_id == _ID)
@@ -91,12 +88,11 @@ class SQLRecordReader:
         return Page(items=found, next_after=following)
 
     def anomalies_by_id(self, anomaly_ids: Iterable[str]) -> Mapping[str, Anomaly]:
-        rest = iter(anomaly_ids)
-        found: dict[str, Anomaly] = {}
-        while ids := list(islice(rest, _CHUNK)):
-            for row in self._session.rows(_BY_IDS, {"ids": ids}):
-                found[row["anomaly_id"]] = codec_records.anomaly_of(row)
-        return found
+        return {
+            row["anomaly_id"]: codec_records.anomaly_of(row)
+            for ids in chunks(anomaly_ids)
+            for row in self._session.rows(_BY_IDS, {"ids": ids})
+        }
 
     def covered(self) -> tuple[Covered, ...]:
         return tuple(codec_records.covered_of(row) for row in self._session.rows(_COVERED))
@@ -106,12 +102,11 @@ class SQLRecordWriter(SQLRecordReader):
     """Writes inside the one write transaction."""
 
     def makings_by_id(self, device_ids: Iterable[str]) -> Mapping[str, Making]:
-        rest = iter(device_ids)
-        found: dict[str, Making] = {}
-        while ids := list(islice(rest, _CHUNK)):
-            for row in self._session.rows(_MAKINGS, {"ids": ids}):
-                found[row["device_id"]] = codec_records.making_of(row)
-        return found
+        return {
+            row["device_id"]: codec_records.making_of(row)
+            for ids in chunks(device_ids)
+            for row in self._session.rows(_MAKINGS, {"ids": ids})
+        }
 
     def put_makings(self, makings: Iterable[Making]) -> None:
         rows = {making.device_id: codec_records.making_row(making) for making in makings}

@@ -18,9 +18,9 @@ from pdsno.nib import codec
 from pdsno.nib.criteria import Criteria, Mark, marks_of
 from pdsno.nib.schema import addresses, devices, interfaces, macs
 from pdsno.nib.schema_marks import link_marks, mark_rows
-from pdsno.nib.sql_ahead import Ahead, chunked
+from pdsno.nib.sql_ahead import Ahead
 from pdsno.nib.sql_history_writes import HistoryLog
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Session, chunks
 from pdsno.nib.sql_writes import TOUCH, delete_of_devices, insert_into, upsert
 
 _MOST = 5000
@@ -110,7 +110,7 @@ class DeviceBatch:
             self._touch(ids, seen)
 
     def _touch(self, device_ids: Sequence[str], seen: datetime) -> None:
-        for ids in chunked(device_ids):
+        for ids in chunks(device_ids):
             self._session.run(TOUCH, {"ids": ids, "seen": seen})
 
     def _flush_entries(self) -> None:
@@ -126,7 +126,7 @@ class DeviceBatch:
         self._session.run(upsert(devices), old)
         for table in _PARTS:
             told = [entry for entry in entries if table in entry.parts]
-            for ids in chunked([e.device.device_id for e in told if not e.is_new]):
+            for ids in chunks([e.device.device_id for e in told if not e.is_new]):
                 self._session.run(delete_of_devices(table), {"ids": ids})
             self._session.run(insert_into(table), [row for e in told for row in e.parts[table]])
 

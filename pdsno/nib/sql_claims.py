@@ -13,8 +13,7 @@ from sqlalchemy import BindParameter, bindparam, select
 from pdsno.domain.entities import Claim
 from pdsno.nib import codec
 from pdsno.nib.schema import claims
-from pdsno.nib.sql_ahead import chunked
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import Session, chunks
 from pdsno.nib.sql_writes import delete_of, upsert
 
 _Key: TypeAlias = tuple[str, str]
@@ -42,7 +41,7 @@ class ClaimBatch:
         """Ask for our IDs of a reporter's devices, and return them."""
         wanted = sorted(set(their_ids))
         own = dict.fromkeys(wanted, "")
-        for chunk in chunked(wanted):
+        for chunk in chunks(wanted):
             rows = self._session.rows(_OWN_IDS, {"reporter": reporter, "wanted": chunk})
             own |= {row["their_id"]: row["device_id"] for row in rows}
         self._own |= {(reporter, key): value or None for key, value in own.items()}
@@ -52,7 +51,7 @@ class ClaimBatch:
         """Ask for all claims on some devices; `none_on` are IDs that nobody has yet."""
         wanted = sorted(set(device_ids) - self._of.keys())
         self._of |= {device_id: {} for device_id in (*wanted, *none_on)}
-        for chunk in chunked(wanted):
+        for chunk in chunks(wanted):
             for row in self._session.rows(_OF_MANY, {"wanted": chunk}):
                 claim = codec.claim_of(row)
                 self._keep((claim.reporter, claim.device.device_id), claim)

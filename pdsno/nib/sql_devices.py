@@ -8,9 +8,6 @@ from sqlalchemy import BindParameter, Select, Text, bindparam, select, tuple_
 from pdsno.nib.criteria import Criteria
 from pdsno.nib.schema import addresses, aliases, devices, interfaces, macs
 
-CHUNK = 500
-"""How many IDs one statement names: far below what any database allows."""
-
 _ID: BindParameter[Any] = bindparam("device_id")
 
 BY_ID = select(devices).where(devices.c.device_id == _ID)

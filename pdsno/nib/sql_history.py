@@ -15,9 +15,8 @@ from pdsno.nib.codec_history import entry_of
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.past import PastReader
 from pdsno.nib.schema_history import history, retention
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_session import MOST_IDS, Session, chunks
 
-_CHUNK = 500
 _C = history.c
 
 OF_MANY = (
@@ -90,10 +89,10 @@ class SQLHistoryReader(PastReader):
     ) -> tuple[HistoryEntry, ...]:
         wanted, found = list(ids), []
         params = {"kind": kind.value, "after": utc(after)}
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = params | {"ids": wanted[start : start + _CHUNK]}
-            found += [entry_of(row) for row in self._session.rows(OF_MANY, chunk)]
-        if len(wanted) > _CHUNK:
+        for chunk in chunks(wanted):
+            rows = self._session.rows(OF_MANY, params | {"ids": chunk})
+            found += [entry_of(row) for row in rows]
+        if len(wanted) > MOST_IDS:
             found.sort(key=lambda entry: -entry.seq)
         return tuple(found)
 

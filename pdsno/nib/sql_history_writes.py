@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, delete, select
 
-from pdsno.domain.entities import Device, Interface, Link
+from pdsno.domain.entities import Device, Link
 from pdsno.domain.history import Change, device_changes, link_changes
-from pdsno.nib import codec, sql_devices, sql_history
+from pdsno.nib import codec, sql_history
 from pdsno.nib.codec_history import history_rows
 from pdsno.nib.schema import devices
 from pdsno.nib.schema_history import history, retention
-from pdsno.nib.sql_session import Session
+from pdsno.nib.sql_reader import read_devices
+from pdsno.nib.sql_session import Session, chunks
 from pdsno.nib.sql_writes import insert_into, put
 
 _MOST = 20_000
 """Changes that wait at most."""
-_CHUNK = 500
 
 _REGIONS = select(devices.c.device_id, devices.c.region).where(
     devices.c.device_id.in_(bindparam("ids", expanding=True))
@@ -90,18 +90,7 @@ class HistoryLog:
             self.flush()
 
     def _read(self, ids: list[str]) -> dict[str, Device]:
-        found: dict[str, Device] = {}
-        for start in range(0, len(ids), _CHUNK):
-            chunk = {"ids": ids[start : start + _CHUNK]}
-            tables: dict[str, list[Interface]] = {}
-            rows = self._session.rows(sql_devices.BY_IDS, chunk)
-            for row in self._session.rows(sql_devices.INTERFACES_OF_MANY, chunk):
-                tables.setdefault(row["device_id"], []).append(codec.interface_of(row))
-            found |= {
-                row["device_id"]: codec.device_of(row, tables.get(row["device_id"], []))
-                for row in rows
-            }
-        return found
+        return {device.device_id: device for device in read_devices(self._session, ids)}
 
     def removed(self, device_id: str, *, became: object = None) -> None:
         """Take note that a device goes; it must be there still, and all others be written."""
@@ -123,8 +112,8 @@ class HistoryLog:
     def _regions(self, ids: list[str]) -> dict[str, str]:
         return {
             row["device_id"]: row["region"]
-            for start in range(0, len(ids), _CHUNK)
-            for row in self._session.rows(_REGIONS, {"ids": ids[start : start + _CHUNK]})
+            for chunk in chunks(ids)
+            for row in self._session.rows(_REGIONS, {"ids": chunk})
         }
 
     def flush(self) -> None:

@@ -9,9 +9,9 @@ from pdsno.domain.entities import Device, Link
 from pdsno.domain.link_marks import MarkKind, own_marks, split_mark
 from pdsno.nib import codec, schema, sql_records, sql_writes
 from pdsno.nib.schema_marks import HEARD, OWN, link_marks
-from pdsno.nib.sql_ahead import chunked
-from pdsno.nib.sql_devices import BY_IDS
 from pdsno.nib.sql_history_transaction import SQLHistoryTransaction
+from pdsno.nib.sql_reader import read_devices
+from pdsno.nib.sql_session import chunks
 
 _WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
 _MARKED = select(link_marks.c.device_id).where(link_marks.c.mark.in_(_WANTED))
@@ -34,16 +34,9 @@ class SQLLinks(SQLHistoryTransaction):
         missing = [k for k in ids if k not in found and not self._ahead.is_absent(k)]
         if missing:
             self._batch.flush()
-            read = self._read_devices(missing)
+            read = read_devices(self._session, missing)
             self._log.seen(read)
             found |= {device.device_id: device for device in read}
-        return found
-
-    def _read_devices(self, ids: Sequence[str]) -> list[Device]:
-        found: list[Device] = []
-        for chunk in chunked(ids):
-            rows = self._session.rows(BY_IDS, {"ids": chunk})
-            found += self._with_interfaces(rows)
         return found
 
     def devices_marked(self, marks: Iterable[str]) -> Mapping[str, Device]:
@@ -68,14 +61,14 @@ class SQLLinks(SQLHistoryTransaction):
     def _holders(self, statement: _Holders, wanted: Sequence[str]) -> set[str]:
         return {
             row["device_id"]
-            for chunk in chunked(sorted(set(wanted)))
+            for chunk in chunks(sorted(set(wanted)))
             for row in self._session.rows(statement, {"wanted": chunk})
         }
 
     def links_of(self, device_ids: Iterable[str]) -> tuple[Link, ...]:
         found = {
             row["link_id"]: row
-            for chunk in chunked(sorted(set(device_ids)))
+            for chunk in chunks(sorted(set(device_ids)))
             for row in self._session.rows(_LINKS_OF, {"wanted": chunk})
         }
         return tuple(codec.link_of(found[key]) for key in sorted(found))
@@ -85,7 +78,7 @@ class SQLLinks(SQLHistoryTransaction):
         leaving = set(gone) - wanted.keys()
         held = {
             row["link_id"]: dict(row)
-            for chunk in chunked(sorted({*leaving, *wanted}))
+            for chunk in chunks(sorted({*leaving, *wanted}))
             for row in self._session.rows(_LINKS_BY_ID, {"wanted": chunk})
         }
         changed = [row for key, row in wanted.items() if held.get(key) != row]

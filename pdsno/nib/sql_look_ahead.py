@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pdsno.domain.entities import Claim, Device
 from pdsno.nib.sql_claims import ClaimBatch
 from pdsno.nib.sql_links import SQLLinks
+from pdsno.nib.sql_reader import read_devices
 from pdsno.nib.sql_session import Session
 
 
@@ -29,7 +30,7 @@ class SQLLookAhead(SQLLinks):
         own = self._claims.look_up(reporter, [*named, *(d.device_id for d in devices)])
         told = {self._claims.own_id(reporter, d.device_id) for d in devices}
         asked = self._ahead.holders(self._session, devices, [*filter(None, told), *fresh])
-        found = self._read_devices(asked)
+        found = read_devices(self._session, asked)
         self._log.seen(found)
         self._ahead.learn(self._session, asked, found)
         held = {device.device_id for device in found}

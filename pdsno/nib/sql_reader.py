@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from pdsno.domain.chain import Checkpoint
@@ -50,16 +49,9 @@ from pdsno.nib.schema import claims, controllers, devices, endpoints
 from pdsno.nib.sql_anomalies import SQLRecordReader
 from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
-from pdsno.nib.sql_session import Row, Session
+from pdsno.nib.sql_session import Row, Session, chunks
 from pdsno.nib.sql_sorting import sorted_page
 from pdsno.nib.sql_summaries import SummaryReads
-
-
-def chunks(ids: Iterable[str]) -> Iterable[list[str]]:
-    """Return IDs in lists short enough for one statement."""
-    rest = iter(ids)
-    while chunk := list(islice(rest, sql_devices.CHUNK)):
-        yield chunk
 
 
 def _given(**values: object) -> dict[str, Any]:
@@ -81,7 +73,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
             if merged_into is None:
                 return None
             row = self._session.row(sql_devices.BY_ID, {"device_id": merged_into})
-        return self._with_interfaces([row])[0] if row else None
+        return _with_interfaces(self._session, [row])[0] if row else None
 
     def devices(
         self,
@@ -96,7 +88,7 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
         rows, following = sorted_page(
             self._session, devices, statement, params, keyset, check_limit(limit)
         )
-        return Page(items=self._with_interfaces(rows), next_after=following)
+        return Page(items=_with_interfaces(self._session, rows), next_after=following)
 
     def all_devices(self) -> tuple[Device, ...]:
         rows = self._session.rows(sql_devices.ALL)
@@ -133,15 +125,6 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
             return Page(items=found)
         last = found[-1]
         return Page(items=found, next_after=interface_cursor(last.device_id, last.interface.name))
-
-    def _with_interfaces(self, rows: Sequence[Row]) -> tuple[Device, ...]:
-        if len(rows) == 1:
-            one = {"device_id": rows[0]["device_id"]}
-            return _devices(rows, self._session.rows(sql_devices.INTERFACES_OF, one))
-        told: list[Row] = []
-        for ids in chunks(row["device_id"] for row in rows):
-            told += self._session.rows(sql_devices.INTERFACES_OF_MANY, {"ids": ids})
-        return _devices(rows, told)
 
     def _resolved(self, device_id: str) -> str:
         merged_into = self._session.scalar(sql_devices.ALIAS, {"device_id": device_id})
@@ -327,6 +310,24 @@ class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
         return tuple(
             codec_log.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES)
         )
+
+
+def read_devices(session: Session, device_ids: Iterable[str]) -> list[Device]:
+    """Return those of these devices that are stored; any number of IDs, and no aliases."""
+    found: list[Device] = []
+    for ids in chunks(device_ids):
+        found += _with_interfaces(session, session.rows(sql_devices.BY_IDS, {"ids": ids}))
+    return found
+
+
+def _with_interfaces(session: Session, rows: Sequence[Row]) -> tuple[Device, ...]:
+    if len(rows) == 1:
+        one = {"device_id": rows[0]["device_id"]}
+        return _devices(rows, session.rows(sql_devices.INTERFACES_OF, one))
+    told: list[Row] = []
+    for ids in chunks(row["device_id"] for row in rows):
+        told += session.rows(sql_devices.INTERFACES_OF_MANY, {"ids": ids})
+    return _devices(rows, told)
 
 
 def _devices(rows: Sequence[Row], interfaces: Iterable[Row]) -> tuple[Device, ...]:

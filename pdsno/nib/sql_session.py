@@ -1,7 +1,8 @@
 """One connection in one database transaction, and the one place where its errors are translated."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import Connection, Executable
@@ -16,8 +17,18 @@ Translate = Callable[[SQLAlchemyError], PDSNOError]
 TABLE = "pdsno_table"
 """Execution option of a change written out as text: the table that it changes."""
 
+MOST_IDS = 500
+"""How many IDs one statement names: far below what any database allows."""
+
 Row = Mapping[str, Any]
 Params = Values | Sequence[Values]
+
+
+def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Yield IDs in lists short enough for one statement."""
+    rest = iter(ids)
+    while chunk := list(islice(rest, MOST_IDS)):
+        yield chunk
 
 
 @contextmanager

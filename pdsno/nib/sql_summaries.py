@@ -7,7 +7,6 @@ devices on, as the API does with its lists, reads them here.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json
@@ -22,7 +21,7 @@ from pdsno.nib import sql_devices
 from pdsno.nib.codec import DEVICE_COLUMNS
 from pdsno.nib.criteria import PAGE, check_limit, criteria
 from pdsno.nib.schema import devices, interfaces
-from pdsno.nib.sql_session import Row, Session
+from pdsno.nib.sql_session import Row, Session, chunks
 from pdsno.nib.sql_sorting import sorted_page
 
 _TIMES = ("first_seen", "last_seen")
@@ -90,9 +89,8 @@ class SummaryReads:
         return Page(items=tuple(found), next_after=following)
 
     def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
-        rest = iter(device_ids)
         found: dict[str, Summary] = {}
-        while ids := list(islice(rest, sql_devices.CHUNK)):
+        for ids in chunks(device_ids):
             rows = self._session.rows(_DEVICES, {"ids": ids})
             told = _by_device(self._session.tuples(_INTERFACES, {"ids": ids}))
             found |= {summary["device_id"]: summary for summary in _summaries(rows, told)}

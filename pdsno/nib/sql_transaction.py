@@ -43,8 +43,7 @@ from pdsno.nib import (
 from pdsno.nib.criteria import PAGE
 from pdsno.nib.sequences import HighWater
 from pdsno.nib.sql_look_ahead import SQLLookAhead
-from pdsno.nib.sql_reader import chunks
-from pdsno.nib.sql_session import Row, Session
+from pdsno.nib.sql_session import Row, Session, chunks
 
 
 class SQLTransaction(sql_extras.OperatorWrites, SQLLookAhead):

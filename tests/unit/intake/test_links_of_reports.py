@@ -14,8 +14,8 @@ from pdsno.domain.entities import Device, DeviceStatus, LinkEnd, NewEvent
 from pdsno.domain.links import derive_links, link_events
 from pdsno.domain.messages import Absorbed, DiscoveryReport
 from pdsno.domain.ports import NIB
-from pdsno.nib import NIBStore
-from pdsno.nib.sql_links import SQLLinks
+from pdsno.nib import NIBStore, sql_reader
+from pdsno.nib.sql_session import Row, Session
 from tests.unit.domain.builders import later, mac
 from tests.unit.domain.test_links_rules import ENTRIES, PORTS, hears, switch
 from tests.unit.intake.test_reports import apply, report
@@ -145,12 +145,12 @@ def test_a_report_reads_its_neighbourhood_and_not_the_network(
         assert len(nib.links(limit=1000).items) == network
         known = {device.device_id for device in nib.all_devices()}
         read: set[str] = set()
-        original = SQLLinks._read_devices
+        original = sql_reader._with_interfaces
 
-        def noted(tx: SQLLinks, ids: Sequence[str]) -> list[Device]:
-            read.update(ids)
-            return original(tx, ids)
+        def noted(session: Session, rows: Sequence[Row]) -> tuple[Device, ...]:
+            read.update(row["device_id"] for row in rows)
+            return original(session, rows)
 
-        monkeypatch.setattr(SQLLinks, "_read_devices", noted)
+        monkeypatch.setattr(sql_reader, "_with_interfaces", noted)
         apply(nib, "lc-0", report(replace(ring[4], name="other")))
         assert 3 <= len(read & known) <= 9
