@@ -16,7 +16,7 @@ from pdsno.api.known_tokens import KnownTokens
 from pdsno.api.problems import response_of
 from pdsno.communication.problems import Problem
 from pdsno.communication.rate_limit import SourceLimiter, source_of
-from pdsno.domain.entities import ApiTokenRecord, NewEvent
+from pdsno.domain.entities import NewEvent
 from pdsno.domain.errors import OperationError
 from pdsno.domain.ports import NIB
 
@@ -87,11 +87,13 @@ class Gate:
         if record is None:
             return None
         verdict = operator_of(record, datetime.now(UTC))
-        return None if isinstance(verdict, Failure) else self._admitted(verdict, record)
+        if isinstance(verdict, Failure):
+            return None
+        return self._admitted(verdict, record.token_sha256)
 
-    def _admitted(self, operator: Operator, record: ApiTokenRecord) -> Operator | Problem:
+    def _admitted(self, operator: Operator, digest: str) -> Operator | Problem:
         """Return who asks, or that they ask too often."""
-        wait_s = self._limiter.admit(record.token_sha256) if self._limiter is not None else None
+        wait_s = self._limiter.admit(digest) if self._limiter is not None else None
         if wait_s is None:
             return operator
         return Problem(
@@ -127,10 +129,9 @@ class Gate:
             return self._refused(found, source)
         record = self._tokens.read(found)
         verdict = operator_of(record, datetime.now(UTC))
-        if record is None or isinstance(verdict, Failure):
-            failure = verdict if isinstance(verdict, Failure) else Failure.INVALID_TOKEN
-            return self._refused(failure, source, token=record.name if record else None)
-        return self._admitted(verdict, record)
+        if isinstance(verdict, Failure):
+            return self._refused(verdict, source, token=record.name if record else None)
+        return self._admitted(verdict, found)
 
     def _refused(self, failure: Failure, source: str, *, token: str | None = None) -> Problem:
         wait_s = self._attempts.wait_s(source)

@@ -19,9 +19,7 @@ from tests.unit.api.serving import (
     TOKEN,
     Api,
     anomaly,
-    device,
-    making,
-    put,
+    put_to_merge_and_split,
     put_token,
     served,
     serving_webhooks,
@@ -107,14 +105,8 @@ WRITES = {
 @pytest.fixture
 def nib() -> Iterator[NIBStore]:
     with NIBStore("memory://") as store:
-        macs = ("00:50:56:aa:bb:01",)
-        put(
-            store,
-            device(1, name="core1", macs=macs, ips=("10.1.0.1", "10.1.0.9")),
-            device(2, name="core1-old", macs=("00:50:56:aa:bb:02",), ips=("10.1.0.2",)),
-        )
+        put_to_merge_and_split(store)
         with store.transaction() as change:
-            change.put_makings([making("dev_0001")])
             change.put_anomalies([anomaly(1), anomaly(3, kind=Kind.MASS_DISAPPEARANCE)])
             change.put_webhook(HOOK)
         yield store

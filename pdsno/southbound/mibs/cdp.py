@@ -24,17 +24,9 @@ _VERSION = f"{_CACHE}.5"
 _DEVICE_ID, _DEVICE_PORT = f"{_CACHE}.6", f"{_CACHE}.7"
 _SYS_NAME = f"{_CACHE}.17"
 _MANAGEMENT_TYPE, _MANAGEMENT = f"{_CACHE}.19", f"{_CACHE}.20"
-COLUMNS = (
-    _DEVICE_ID,
-    _ADDRESS_TYPE,
-    _ADDRESS,
-    _DEVICE_PORT,
-    _SYS_NAME,
-    _MANAGEMENT_TYPE,
-    _MANAGEMENT,
-    _VERSION,
-    _INTERFACE_NAME,
-)
+_ADDRESSES = (_ADDRESS_TYPE, _ADDRESS, _MANAGEMENT_TYPE, _MANAGEMENT)
+_NEIGHBOR = (_DEVICE_ID, *_ADDRESSES[:2], _DEVICE_PORT, _SYS_NAME, *_ADDRESSES[2:])
+COLUMNS = (*_NEIGHBOR, _VERSION, _INTERFACE_NAME)
 
 _RUNNING = 1
 # CiscoNetworkProtocol, and InetAddressType of the same family
@@ -49,7 +41,7 @@ def is_told(varbinds: Varbinds) -> bool:
 
 def parse_neighbors(varbinds: Varbinds, names: dict[int, str]) -> tuple[Neighbor, ...]:
     """Return the cache, ordered by local interface. `names` are interfaces by ifIndex."""
-    table = {item: dict(column(varbinds, item)) for item in COLUMNS[:-1]}
+    table = {item: dict(column(varbinds, item)) for item in _NEIGHBOR}
     own_names = {index: text(value) for index, value in cells(varbinds, _INTERFACE_NAME).items()}
     found = set()
     for index in {key for rows in table.values() for key in rows}:
@@ -76,10 +68,10 @@ def parse_neighbors(varbinds: Varbinds, names: dict[int, str]) -> tuple[Neighbor
 
 def parse_announcements(varbinds: Varbinds) -> tuple[Announcement, ...]:
     """Return the versions of neighbours with an address, ordered by address."""
-    table = {item: dict(column(varbinds, item)) for item in COLUMNS[:-1]}
+    table = {item: dict(column(varbinds, item)) for item in _ADDRESSES}
     told = {
         ip: words
-        for index, value in table[_VERSION].items()
+        for index, value in column(varbinds, _VERSION)
         if (ip := _management_ip(table, index)) and (words := text(value))
     }
     return tuple(Announcement(address=ip, text=told[ip]) for ip in sorted(told))

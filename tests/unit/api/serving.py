@@ -319,6 +319,17 @@ def making(device_id: str) -> Making:
     return Making(device_id=device_id, told=(told,), joined=(joined,))
 
 
+def put_to_merge_and_split(nib: NIB) -> None:
+    """Put two devices, of which the first is made of what two accounts told."""
+    put(
+        nib,
+        device(1, name="core1", macs=("00:50:56:aa:bb:01",), ips=("10.1.0.1", "10.1.0.9")),
+        device(2, name="core1-old", macs=("00:50:56:aa:bb:02",), ips=("10.1.0.2",)),
+    )
+    with nib.transaction() as change:
+        change.put_makings([making("dev_0001")])
+
+
 def word(a_id: str, b_id: str) -> Word:
     a = Marks(namespace="", macs=("00:50:56:aa:bb:01",))
     b = Marks(namespace="", ips=("10.1.0.9",), serials=("s9",))

@@ -13,7 +13,14 @@ from pdsno.domain.entities import OperatorRole
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import DiscoveryRequest
 from pdsno.nib import NIBStore
-from tests.unit.api.serving import Api, anomaly, device, info, making, put, put_token, served
+from tests.unit.api.serving import (
+    Api,
+    anomaly,
+    info,
+    put_to_merge_and_split,
+    put_token,
+    served,
+)
 
 TOKENS = {role: "pdsno_" + role.value.ljust(43, "-") for role in OperatorRole}
 Post = Callable[..., requests.Response]
@@ -22,14 +29,8 @@ Post = Callable[..., requests.Response]
 @pytest.fixture
 def nib() -> Iterator[NIBStore]:
     with NIBStore("memory://") as store:
-        macs = ("00:50:56:aa:bb:01",)
-        put(
-            store,
-            device(1, name="core1", macs=macs, ips=("10.1.0.1", "10.1.0.9")),
-            device(2, name="core1-old", macs=("00:50:56:aa:bb:02",), ips=("10.1.0.2",)),
-        )
+        put_to_merge_and_split(store)
         with store.transaction() as tx:
-            tx.put_makings([making("dev_0001")])
             tx.put_anomalies(
                 [
                     anomaly(1),

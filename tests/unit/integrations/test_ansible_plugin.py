@@ -6,7 +6,6 @@ PDSNO cannot be imported there: where the plugin runs, it is not installed.
 import json
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from pdsno.nib import NIBStore
 from tests.unit.api.serving import TOKEN, Api, device, put, served
 from tests.unit.integrations.ansible_runs import STRICT, run
 from tests.unit.integrations.hostile import hostile
+from tests.unit.integrations.odd_apis import breaking_off
 
 pytestmark = pytest.mark.integration
 
@@ -189,18 +189,8 @@ def test_an_api_that_says_nothing_is_an_error_in_time(control: Control) -> None:
 
 
 def test_an_api_that_breaks_off_is_an_error(control: Control) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def break_off() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
-
-        thread = threading.Thread(target=break_off)
-        thread.start()
-        said = control.is_refused(url=f"http://127.0.0.1:{server.getsockname()[1]}")
-        thread.join()
+    with breaking_off() as there:
+        said = control.is_refused(url=there)
     assert "broke off" in said
 
 

@@ -21,6 +21,7 @@ from pdsno.integrations.nornir_nib import PDSNOInventory
 from pdsno.nib import NIBStore
 from tests.unit.api.serving import TOKEN, device, put, served
 from tests.unit.integrations.hostile import hostile
+from tests.unit.integrations.odd_apis import breaking_off
 
 DEVICES = [
     device(1, name="b-r1", region="zone-B", device_type=DeviceType.ROUTER, platform="frr",
@@ -251,19 +252,8 @@ def test_an_api_that_is_busy_may_be_asked_again(status: int) -> None:
 
 
 def test_an_answer_that_breaks_off_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def break_off() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
-
-        thread = threading.Thread(target=break_off)
-        thread.start()
-        with pytest.raises(TransientError, match="cannot reach the API"):
-            load(f"http://127.0.0.1:{server.getsockname()[1]}")
-        thread.join()
+    with breaking_off() as there, pytest.raises(TransientError, match="cannot reach the API"):
+        load(there)
 
 
 def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
