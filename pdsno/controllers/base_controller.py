@@ -100,6 +100,10 @@ class BaseController(ABC):
         self.http_client = http_client or ControllerHTTPClient(
             signer=options.key, verifier=self._verifier, tls=options.tls
         )
+        if (parent := options.parent) is not None:  # before anybody can make us ask it
+            self.http_client.register_controller(
+                parent.controller_id, parent.url, region=parent.region
+            )
         self._mqtt_broker = mqtt_broker
         self.mqtt_client: ControllerMQTTClient | None = None
         self.rest_server = self._build_rest_server(rest_port) if rest_port is not None else None

@@ -189,7 +189,6 @@ class BrokerController(MemberController):
     def serve(self) -> None:
         """Ask for rights and keep the certificate fresh, in threads; ends with `close`."""
         if self._asking is None:
-            self.parent_link()
             self._asking = threading.Thread(target=self._ask_always, name="rights", daemon=True)
             self._asking.start()
         super().serve()

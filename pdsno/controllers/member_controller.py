@@ -180,7 +180,6 @@ class MemberController(BaseController):
         """Return the way to the parent over REST, if we have a parent."""
         if self.options.parent is None:
             return []
-        self.parent_link()
         return [
             RestTransport(
                 self.http_client,

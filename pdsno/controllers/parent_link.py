@@ -51,7 +51,6 @@ class ParentLink:
         self._status = status
         self._on_policy = on_policy
         self._on_command = on_command
-        http.register_controller(parent.controller_id, parent.url, region=parent.region)
 
     def report_status(self) -> StreamTail | None:
         """Tell the parent our status; returns how far our stream is applied there.

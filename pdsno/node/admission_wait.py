@@ -7,12 +7,35 @@ from pathlib import Path
 import structlog
 
 from pdsno.controllers.member_controller import MemberController
-from pdsno.domain.errors import PDSNOError, TransientError
+from pdsno.domain.errors import (
+    ConflictError,
+    PDSNOError,
+    Refusal,
+    RefusedError,
+    RemoteProtocolError,
+    TransientError,
+)
+from pdsno.domain.messages import ValidationResult
 
 log = structlog.get_logger()
 
 _POLL_S = 0.25
-_RETRY_S = 5.0
+_RETRY_S = (5.0, 10.0, 20.0, 40.0, 60.0)
+"""Pauses before the same token is presented again; the last one for ever after."""
+_PASSING = frozenset(
+    {
+        Refusal.CHALLENGE_EXPIRED,
+        Refusal.CHANNEL_MISMATCH,
+        Refusal.FUTURE,
+        Refusal.GLOBAL_UNREACHABLE,
+        Refusal.NO_DELEGATION,
+        Refusal.RATE_LIMITED,
+        Refusal.STALE,
+        Refusal.UNKNOWN_CHALLENGE,
+        Refusal.UNKNOWN_REGION,
+    }
+)
+"""What a parent on its way up says, or one whose clock or policy comes later: nobody decided."""
 
 
 def join_when_possible(
@@ -24,8 +47,8 @@ def join_when_possible(
 ) -> bool:
     """Wait for the token file, join with it, delete it; returns False if stopped meanwhile.
 
-    A parent that is away is asked again with the same token. A refused token is kept and not
-    presented again until somebody puts another one there.
+    The same token is presented again as long as its parent is away or not ready to decide. Once
+    somebody refused it, it is kept and not presented again until there is another one.
     """
     if token_file is None:
         log.error("join_impossible", remedy="set join_token_file and hand over a token")
@@ -33,25 +56,23 @@ def join_when_possible(
         return False
     log.info("waiting_for_join_token", file=str(token_file))
     refused: str | None = None
+    attempts = 0
     while not stop.wait(_POLL_S):
         token = _read(token_file)
         if token is None or token == refused:
             continue
         try:
-            result = controller.join(token, subnets=subnets)
-        except TransientError as error:
-            log.warning("join_postponed", why=str(error), retry_s=_RETRY_S)
-            stop.wait(_RETRY_S)
-            continue
+            result = _join(controller, token, subnets)
         except PDSNOError as error:
-            log.error(  # noqa: TRY400 - a refusal is no crash
-                "join_refused", why=str(error), remedy="hand over a fresh token"
-            )
-            refused = token
-            continue
-        if not result.is_approved:
-            log.error("join_refused", reason=result.reason, why=result.detail)
-            refused = token
+            if _passes(error):
+                retry_s = _RETRY_S[min(attempts, len(_RETRY_S) - 1)]
+                attempts += 1
+                log.warning("join_postponed", why=str(error), retry_s=retry_s)
+                stop.wait(retry_s)
+                continue
+            remedy = "mend what it names, then hand over a fresh token"
+            log.error("join_refused", why=str(error), remedy=remedy)  # noqa: TRY400 - no crash
+            refused, attempts = token, 0
             continue
         token_file.unlink(missing_ok=True)
         log.info(
@@ -59,6 +80,24 @@ def join_when_possible(
         )
         return True
     return False
+
+
+def _join(controller: MemberController, token: str, subnets: tuple[str, ...]) -> ValidationResult:
+    """Return an approval; raises RefusedError also for what was refused after the challenge."""
+    result = controller.join(token, subnets=subnets)
+    if result.is_approved:
+        return result
+    if result.reason is None or result.reason not in Refusal.__members__:
+        msg = f"the parent refused for a reason that we do not know: {result.reason}"
+        raise RemoteProtocolError(msg)
+    raise RefusedError(Refusal(result.reason), result.detail)
+
+
+def _passes(error: PDSNOError) -> bool:
+    """Whether the same token may be taken a little later."""
+    if isinstance(error, RefusedError):
+        return error.reason in _PASSING
+    return isinstance(error, TransientError | ConflictError | RemoteProtocolError)
 
 
 def _read(path: Path) -> str | None:

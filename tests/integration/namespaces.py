@@ -25,12 +25,18 @@ allow_anonymous true
 """
 
 
-def until(is_so: Callable[[], object], what: str, *, timeout_s: float = 20.0) -> None:
-    """Wait for a state; fail naming it."""
+def until(
+    is_so: Callable[[], object],
+    what: str,
+    *,
+    timeout_s: float = 20.0,
+    tell: Callable[[], str] = str,
+) -> None:
+    """Wait for a state; fail naming it and whatever `tell` has to say."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
         if time.monotonic() > deadline:
-            raise AssertionError(f"in {timeout_s:.0f} s not seen: {what}")
+            raise AssertionError(f"in {timeout_s:.0f} s not seen: {what}\n{tell()}")
         time.sleep(0.05)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tests.integration.namespaces import Namespace, until
+from tests.integration.namespaces import Namespace
 from tests.integration.network_nodes import BACKBONE, GC, PDSNO, Broker, Controller, Node
 
 T = TypeVar("T")
@@ -154,20 +154,20 @@ class Network:
         for node in (self.broker, *self.controllers):
             node.launch()
         for controller in self.controllers:
-            until(controller.is_serving, f"{controller.name} to serve", timeout_s=120)
+            controller.await_state(controller.is_serving, "to serve", timeout_s=120)
         self.broker.hand_token(self.gc.mint("broker", None))
-        until(self.broker.is_serving, "the broker to be validated", timeout_s=60)
+        self.broker.await_state(self.broker.is_serving, "to be validated")
         self.apply_policy(**policy)
         for region, rc in self.rcs.items():
             rc.hand_token(self.gc.mint("regional", region))
         for rc in self.rcs.values():
-            until(rc.is_validated, f"{rc.name} to be validated", timeout_s=60)
+            rc.await_state(rc.is_validated, "to be validated")
         for region, lc in self.lcs.items():
             lc.hand_token(self.rcs[region].mint("local", region))
         for lc in self.lcs.values():
-            until(lc.is_validated, f"{lc.name} to be validated", timeout_s=60)
+            lc.await_state(lc.is_validated, "to be validated")
         for node in self.controllers:
-            until(node.is_on_mqtt, f"{node.name} to be on MQTT", timeout_s=60)
+            node.await_state(node.is_on_mqtt, "to be on MQTT")
 
     def slow_down(self, region: str, delay_ms: int) -> None:
         """Put a slow link between a region's controllers and broker, parent and child.

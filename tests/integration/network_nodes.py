@@ -83,7 +83,13 @@ class Node:
     def start(self) -> None:
         """Start the process and wait until it serves."""
         self.launch()
-        until(self.is_serving, f"{self.name} to serve", timeout_s=40)
+        self.await_state(self.is_serving, "to serve", timeout_s=40)
+
+    def await_state(
+        self, is_so: Callable[[], object], what: str, *, timeout_s: float = 60.0
+    ) -> None:
+        """Wait for a state of this node; a failure shows the end of its log."""
+        until(is_so, f"{self.name} {what}", timeout_s=timeout_s, tell=self.last_words)
 
     def is_serving(self) -> bool:
         assert self.process is not None

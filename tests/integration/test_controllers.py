@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pdsno.domain.messages import (
     PolicyUpdate,
     SystemEvent,
 )
+from pdsno.domain.policy import Admission
 from pdsno.signing import SigningKey
 from tests.integration.tiers import (
     STATUS_S,
@@ -39,6 +41,21 @@ def tiers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tiers]:
         monkeypatch.setattr("pdsno.controllers.local_controller.observe", made.observe)
         made.hosts["192.0.2.7"] = "02:00:00:00:00:07"
         yield made
+
+
+# --- admission ---------------------------------------------------------------------------------
+
+
+def test_a_regional_controller_asks_above_before_its_loops_run(tiers: Tiers) -> None:
+    gc = tiers.gc()
+    plan = policy("zone-A")
+    deciding = replace(plan.regions[0], admission=Admission.GLOBAL)
+    gc.apply_policy(replace(plan, regions=(deciding,)))
+    rc = tiers.rc("zone-A", gc)
+    lc = tiers.lc("zone-A", rc)
+    record = rc.nib_store.controller(lc.controller_id)
+    assert record is not None
+    assert record.decided_by == gc.controller_id
 
 
 # --- reports -----------------------------------------------------------------------------------
