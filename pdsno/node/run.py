@@ -50,6 +50,7 @@ class Node:
         self._stop = threading.Event()
         self._stack = ExitStack()
         self._joining: threading.Thread | None = None
+        self._failure: OperationError | None = None
         self._api_url = ""
         self._metrics = Metrics(self.controller.nib_store, self._measures)
 
@@ -171,9 +172,11 @@ class Node:
                 self._serve_once_renewed()
         except OperationError as error:
             log.error("controller_cannot_serve", why=str(error))  # noqa: TRY400 - no crash
+            self._failure = error
             self._stop.set()
         except Exception:
             log.exception("controller_cannot_serve")
+            self._failure = OperationError("a defect ended this controller: its traceback is above")
             self._stop.set()
 
     def _serve_once_renewed(self) -> None:
@@ -190,8 +193,10 @@ class Node:
         return self._stop.is_set()
 
     def wait(self) -> None:
-        """Block until `request_stop()` was called."""
+        """Block until `request_stop()` was called. Raises OperationError if it cannot serve."""
         self._stop.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def request_stop(self) -> None:
         """Ask `wait()` to return; safe from a signal handler."""
