@@ -1,8 +1,11 @@
 """A member's certificates: joining by a token, renewing in time, coming back after weeks."""
 
 import socket
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import structlog
 
@@ -22,6 +25,12 @@ from pdsno.identity.tokens import read_unverified
 from pdsno.signing import SigningKey
 
 log = structlog.get_logger()
+
+Lend: TypeAlias = Callable[[], AbstractContextManager[ControllerHTTPClient]]
+"""Lends a client without connections."""
+
+_RENEWED_WITHIN_S = (0.2, 1.0)
+"""Pauses before asking again: a server shows its new certificate a moment after it has it."""
 
 
 class Membership:
@@ -70,12 +79,13 @@ class Membership:
         ticket = read_unverified(token)
         bundle = self._http.fetch_trust(parent.join_url)
         roots = check_roots(bundle, ticket.claims.root_sha256)
-        with (
-            verifier.pinned(ticket.validator),
-            self._http.joining(roots) as client,
-        ):
-            client.register_controller(parent.controller_id, parent.join_url, region=parent.region)
-            result = join(self._send(client), key, token, self._applicant(subnets))
+        applicant = self._applicant(subnets)
+        with verifier.pinned(ticket.validator):
+            result = self._ask(
+                lambda: self._http.joining(roots),
+                parent.join_url,
+                lambda send: join(send, key, token, applicant),
+            )
         self._keep(result, roots=roots)
         return result
 
@@ -101,15 +111,16 @@ class Membership:
         key, tls, parent, _ = self._means
         validator = self._validator(parent)
         applicant = self._applicant(())
+
+        def ask(send: Send) -> ValidationResult:
+            return renew(send, key, applicant, generation=generation, validator=validator)
+
         if tls.not_after > datetime.now(UTC):
-            lent, url = self._http.renewing(), parent.url
+            result = self._ask(self._http.renewing, parent.url, ask)
         else:
             log.info("certificate_expired", since=tls.not_after, asking=parent.join_url)
-            lent, url = self._http.joining(tls.roots_pem), parent.join_url
-        with lent as client:
-            client.register_controller(parent.controller_id, url, region=parent.region)
-            send = self._send(client)
-            result = renew(send, key, applicant, generation=generation, validator=validator)
+            roots = tls.roots_pem
+            result = self._ask(lambda: self._http.joining(roots), parent.join_url, ask)
         self._keep(result)
         return result
 
@@ -125,6 +136,32 @@ class Membership:
         )
 
     # --- both --------------------------------------------------------------------------------
+
+    def _ask(
+        self, lend: Lend, url: str, ask: Callable[[Send], ValidationResult]
+    ) -> ValidationResult:
+        """Ask on a new connection, and on another where the validator may just have renewed.
+
+        Its challenge names the certificate that it has by then; a connection goes on showing the
+        one of before. Who stands in between is still there at the last attempt.
+        """
+        for pause_s in _RENEWED_WITHIN_S:
+            try:
+                return self._ask_once(lend, url, ask)
+            except RefusedError as error:
+                if error.reason is not Refusal.CHANNEL_MISMATCH:
+                    raise
+                log.info("validation_on_another_connection", pause_s=pause_s)
+            time.sleep(pause_s)
+        return self._ask_once(lend, url, ask)
+
+    def _ask_once(
+        self, lend: Lend, url: str, ask: Callable[[Send], ValidationResult]
+    ) -> ValidationResult:
+        parent = self._means[2]
+        with lend() as client:
+            client.register_controller(parent.controller_id, url, region=parent.region)
+            return ask(self._send(client))
 
     def _send(self, client: ControllerHTTPClient) -> Send:
         parent_id = self._means[2].controller_id

@@ -3,7 +3,6 @@
 To join, the validator is whom the token names; to renew, whose key we know as our parent's.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -37,8 +36,6 @@ Send: TypeAlias = Callable[[MessageType, object], Message]
 
 _CHALLENGE = TypeAdapter(Challenge)
 _RESULT = TypeAdapter(ValidationResult)
-_RENEWED_WITHIN_S = (0.2, 1.0)
-"""Pauses before asking again: a server shows its new certificate a moment after it has it."""
 _BEGIN_AGAIN = frozenset(
     {Refusal.UNKNOWN_CHALLENGE.value, Refusal.CHALLENGE_EXPIRED.value, Refusal.REPLAYED.value}
 )
@@ -105,25 +102,11 @@ def renew(
 
 
 def _run(send: Send, signer: Signer, claim: _Claim, applicant: Applicant) -> ValidationResult:
-    result = _through_renewals(send, signer, claim, applicant)
+    result = _exchange(send, signer, claim, applicant)
     if result.reason in _BEGIN_AGAIN:
         log.info("validation_begun_again", reason=result.reason)
         result = _exchange(send, signer, claim, applicant)
     return result
-
-
-def _through_renewals(
-    send: Send, signer: Signer, claim: _Claim, applicant: Applicant
-) -> ValidationResult:
-    """Try again where the validator may just have renewed; who stands in between stays there."""
-    for pause_s in _RENEWED_WITHIN_S:
-        try:
-            return _exchange(send, signer, claim, applicant)
-        except RefusedError as error:
-            if error.reason is not Refusal.CHANNEL_MISMATCH:
-                raise
-            time.sleep(pause_s)
-    return _exchange(send, signer, claim, applicant)
 
 
 def _check_fit(ticket: JoinTicket, applicant: Applicant) -> None:

@@ -129,7 +129,7 @@ def test_a_paused_controller_probes_nothing_and_refuses_also_after_a_restart(tie
     assert [e.data["by"] for e in events(again, "DISCOVERY_RESUMED")] == ["bob"]
 
 
-def test_a_pause_ends_a_running_cycle_within_two_seconds_and_nobody_is_missed(
+def test_a_pause_ends_a_running_cycle_within_five_seconds_and_nobody_is_missed(
     tiers: Tiers,
 ) -> None:
     lc = alone(tiers)
@@ -141,7 +141,7 @@ def test_a_pause_ends_a_running_cycle_within_two_seconds_and_nobody_is_missed(
     began = time.monotonic()
     lc.pause(by="alice")
     wait_until(lambda: events(lc, "DISCOVERY_INTERRUPTED"), "the end of the cycle")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     (event,) = events(lc, "DISCOVERY_INTERRUPTED")
     assert [item["reason"] for item in event.data["interruptions"]] == ["paused"]
     (device,) = lc.nib_store.all_devices()

@@ -18,15 +18,18 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.controllers.base_controller import BaseController
 from pdsno.controllers.global_controller import GlobalController
 from pdsno.controllers.local_controller import LocalController
 from pdsno.controllers.member_controller import MemberController
+from pdsno.controllers.membership import Membership
 from pdsno.controllers.regional_controller import RegionalController
 from pdsno.domain.entities import ControllerStatus
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import MessageType
 from pdsno.domain.peers import server_name
+from pdsno.identity.joiner import Send
 from pdsno.identity.pki.authority import Authority, Lifetimes
 from pdsno.node.run import Node
 from pdsno.settings import NodeSettings, ParentSettings
@@ -326,6 +329,29 @@ def next_certificate(member: MemberController) -> None:
     result = member.membership.renew(int(member.context_manager.get("generation", 0)))
     assert result.is_approved, result
     member._admitted(result)
+
+
+def test_a_validator_that_renews_after_the_handshake_is_asked_on_another_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        tiers = Tiers(tmp_path, stack)
+        gc = tiers.gc()
+        gc.apply_policy(policy("zone-A"))
+        rc = tiers.rc("zone-A", gc)
+        assert gc._certificates is not None
+        once, send = iter([gc._certificates._certify]), Membership._send
+
+        def renewed_after_handshake(member: Membership, client: ControllerHTTPClient) -> Send:
+            assert client.check_health(gc.controller_id).is_healthy
+            for certify in once:
+                certify()
+            return send(member, client)
+
+        monkeypatch.setattr(Membership, "_send", renewed_after_handshake)
+        before = rc.context_manager.get("generation")
+        next_certificate(rc)
+        assert rc.context_manager.get("generation") == before + 1
 
 
 def test_with_the_root_key_away_all_goes_on_and_the_authority_is_renewed_while_running(

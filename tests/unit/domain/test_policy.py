@@ -137,6 +137,6 @@ def test_an_overlap_of_two_controllers_is_found_wherever_it_is(
 
 def test_a_policy_of_ten_thousand_subnets_is_checked_within_seconds() -> None:
     many = [local(f"lc-{i}", *(f"10.{i}.{j}.0/24" for j in range(100))) for i in range(100)]
-    started = time.perf_counter()
+    started = time.process_time()  # by CPU: others may be at work
     check_policy(policy(*many))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

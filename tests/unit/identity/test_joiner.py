@@ -185,19 +185,6 @@ def test_a_challenge_that_is_not_the_validators_is_not_signed(tamper: Tamper) ->
     assert len(types) <= 3
 
 
-def test_a_certificate_renewed_in_the_middle_is_no_man_in_the_middle() -> None:
-    scene, key, seen = global_scene(), SigningKey.generate(), ["old", "new", "new"]
-    honest = wire(scene, key)
-
-    def send(message_type: MessageType, payload: object) -> Message:
-        scene.server_cert_sha256 = "new"
-        return replace(
-            honest(message_type, payload), channel=Channel(certificate_sha256=seen.pop(0))
-        )
-
-    assert join(send, key, scene.token(), APPLICANT).is_approved
-
-
 @pytest.mark.parametrize(
     "tamper",
     [
