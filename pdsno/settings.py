@@ -167,7 +167,11 @@ class NibSettings(_Strict):
 
 
 class NodeSettings(_Strict):
-    """One controller process. Relative paths are relative to the settings file."""
+    """One controller process. Relative paths are relative to the settings file.
+
+    A global or regional controller with a broker publishes its events there, for readers, unless
+    `publish_events` says no.
+    """
 
     role: Literal[Role.GLOBAL, Role.REGIONAL, Role.LOCAL]
     region: str | None = None
@@ -180,6 +184,7 @@ class NodeSettings(_Strict):
     url: ControllerUrl | None = None
     parent: ParentSettings | None = None
     broker: BrokerSettings | None = None
+    publish_events: bool = True
     join_token_file: Path | None = None
     subnets: tuple[str, ...] = ()
     credentials_file: Path | None = None

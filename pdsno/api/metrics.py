@@ -101,6 +101,15 @@ METRICS = (
         about="From publishing until the broker's acknowledgement: ok, failed.",
     ),
     Metric(
+        name="pdsno_mqtt_events_published_total",
+        kind="counter",
+        about="Events that the broker has taken for readers; those sent again count again.",
+    ),
+    Metric(
+        name="pdsno_mqtt_events_waiting",
+        about="Events that are still to be published: it grows while the broker is away.",
+    ),
+    Metric(
         name="pdsno_rest_request_duration_seconds",
         kind="histogram",
         labels=("outcome",),
@@ -143,6 +152,8 @@ class Measures:
     certificate_until: datetime | None = None
     is_mqtt_connected: bool | None = None
     mqtt: Durations | None = None
+    mqtt_events: int | None = None
+    mqtt_events_waiting: int | None = None
     rest: Durations | None = None
     api: Durations | None = None
     streams: int | None = None
@@ -206,6 +217,8 @@ def _of_measures(told: Measures) -> Iterator[Family]:
     single = {
         "pdsno_nib_size_bytes": told.nib_bytes,
         "pdsno_mqtt_connected": told.is_mqtt_connected,
+        "pdsno_mqtt_events_published_total": told.mqtt_events,
+        "pdsno_mqtt_events_waiting": told.mqtt_events_waiting,
         "pdsno_api_streams": told.streams,
         "pdsno_certificate_expiry_timestamp_seconds": (
             told.certificate_until.timestamp() if told.certificate_until else None

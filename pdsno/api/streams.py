@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
 
 from pdsno.api import sse
-from pdsno.api.sse import Place
 from pdsno.api.tail import Tail
 from pdsno.communication.rest_protocol import CONNECTION, Connection
 from pdsno.domain.entities import Event
 from pdsno.domain.errors import OperationError
+from pdsno.domain.event_place import Place, place_of
 
 log = structlog.get_logger()
 
@@ -232,7 +232,7 @@ def _pieces(events: Sequence[Event]) -> Iterator[tuple[Place, bytes]]:
     for event in events:
         piece += sse.frame(event)
         if len(piece) >= _PIECE_BYTES or event is events[-1]:
-            yield sse.place_of(event), piece
+            yield place_of(event), piece
             piece = b""
 
 

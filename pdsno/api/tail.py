@@ -6,8 +6,8 @@ import contextlib
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from pdsno.api.sse import START, Place, place_of
 from pdsno.domain.errors import OperationError
+from pdsno.domain.event_place import START, Place, place_of
 from pdsno.domain.ports import NIB
 
 log = structlog.get_logger()

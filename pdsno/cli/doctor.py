@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pdsno.cli import doctor_broker, doctor_host, doctor_peers, doctor_ports, doctor_state
+from pdsno.cli import (
+    doctor_broker,
+    doctor_events,
+    doctor_host,
+    doctor_peers,
+    doctor_ports,
+    doctor_state,
+)
 from pdsno.cli.doctor_report import (
     Finding,
     Outcome,
@@ -274,6 +281,7 @@ def _look_at(patient: Patient, listeners: Sequence[doctor_ports.Listener]) -> It
         yield skipped("state", f"there is no {patient.state_dir} yet: it has never run")
     yield from doctor_state.secrets(patient.state_dir, _other_secrets(settings))
     yield from _neighbours(patient, status)
+    yield from doctor_events.look_at(status or {}, now)
     yield _api(patient, status)
 
 

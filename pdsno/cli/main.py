@@ -103,6 +103,10 @@ COMMANDS: Mapping[str, Entry] = {
         target="pdsno.cli.webhook:webhook",
         summary="Tell other programs of events by HTTP.",
     ),
+    "reader": Entry(
+        target="pdsno.cli.reader:reader",
+        summary="Let other programs hear events by MQTT.",
+    ),
     "openapi": Entry(
         target="pdsno.cli.openapi:openapi",
         summary="The document of the operators' API.",

@@ -33,8 +33,8 @@ class BrokerTls:
 class Bridge:
     """The broker above a region's one.
 
-    Policy and system events come down; status and the region's events go up. `host` must be an
-    address or a name in the certificate of the broker above: mosquitto checks it.
+    Policy and system events come down; status, the region's events and its event log go up.
+    `host` must be an address or a name in the certificate of the broker above: mosquitto checks it.
     """
 
     host: str
@@ -138,7 +138,7 @@ def _tls_lines(directory: Path) -> list[str]:
 
 def _bridge_lines(bridge: Bridge, directory: Path) -> list[str]:
     down = (topics.policy_global(), topics.events_system())
-    up = (topics.status_all(), topics.events(bridge.region))
+    up = (topics.status_all(), topics.events(bridge.region), topics.nib_events(bridge.region))
     return [
         "connection pdsno",
         f"address {bridge.host}:{bridge.port}",

@@ -3,10 +3,12 @@
 An in-memory key signs, and the first key that a sender shows is the one it must keep.
 """
 
+import errno
 import ipaddress
 import socket
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -104,3 +106,10 @@ def is_loopback(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return bool(found) and all(ipaddress.ip_address(address).is_loopback for address in found)
+
+
+def require_loopback_peer(_client: object, _userdata: object, sock: Any) -> None:  # noqa: ANN401 - paho's
+    """End a connection without TLS that left this machine: a name may resolve anew."""
+    address = sock.getpeername()[0]
+    if not is_loopback(address):
+        raise OSError(errno.EPERM, f"{address} is not loopback, and TLS is not used")

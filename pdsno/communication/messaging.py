@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,8 +60,8 @@ class BrokerConnection(Protocol):
     def close(self) -> None:
         """Disconnect and end the threads."""
 
-    def publish(self, item: Publication) -> Reason:
-        """Return the broker's answer; raises TransientError without one in time."""
+    def publish(self, items: Sequence[Publication], timeout_s: float) -> list[Reason]:
+        """Return the broker's answers; raises TransientError without all of them in time."""
 
     def subscribe(self, entry: Subscription) -> None:
         """Subscribe now and after each reconnect; raises what a refusal means."""
@@ -148,6 +148,12 @@ class MessagingClient:
         """Whether the broker can be spoken to right now."""
         connection = self._connection
         return connection is not None and connection.state.is_up
+
+    @property
+    def generation(self) -> int:
+        """How many connections there were: another number, another connection."""
+        connection = self._connection
+        return connection.state.generation if connection is not None else 0
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -266,9 +272,7 @@ class MessagingClient:
         """
         check_topic(topic)
         _check_qos(qos)
-        connection = self._connection
-        if connection is None:
-            raise TransientError(f"not connected to the MQTT broker at {self.broker}: connect()")
+        connection = self._connected()
         draft = Draft(
             message_type=message_type,
             sender_id=self.controller_id,
@@ -285,12 +289,28 @@ class MessagingClient:
             qos=qos,
             is_retained=retain,
             expiry_s=expiry_s,
-            timeout_s=timeout_s,
         )
         with self.durations.measured():
-            reason = connection.publish(item)
+            (reason,) = connection.publish([item], timeout_s)
         raise_failure(reason, self.broker, topic)
         return Published(message_id=draft.message_id, has_subscribers=reason.has_subscribers)
+
+    def publish_plain(
+        self, topic: str, bodies: Sequence[bytes], *, timeout_s: float = 10.0
+    ) -> None:
+        """Publish bytes in this order, unsigned: for others than controllers.
+
+        Returns after the broker acknowledged all (QoS 1). Raises as `publish`; the broker may then
+        have some of them.
+        """
+        items = [Publication(topic=check_topic(topic), raw=body) for body in bodies]
+        for reason in self._connected().publish(items, timeout_s):
+            raise_failure(reason, self.broker, topic)
+
+    def _connected(self) -> BrokerConnection:
+        if self._connection is None:
+            raise TransientError(f"not connected to the MQTT broker at {self.broker}: connect()")
+        return self._connection
 
     def subscribe(self, topic: str, handler: Handler, qos: int = 1) -> None:
         """Let `handler` have the messages of a topic or filter (`+` one level, `#` the rest).

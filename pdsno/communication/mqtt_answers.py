@@ -1,7 +1,8 @@
 """What an MQTT broker answers, and what that means (MQTT 5 section 2.4); no library in it."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
@@ -59,10 +60,9 @@ class Publication:
 
     topic: str
     raw: bytes
-    qos: int
-    is_retained: bool
-    expiry_s: int | None
-    timeout_s: float
+    qos: int = 1
+    is_retained: bool = False
+    expiry_s: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +143,12 @@ class Answers:
         future = self._futures.setdefault(mid, Future())
         if not future.done():
             future.set_result(reasons)
+
+    def wait_all(self, mids: Iterable[int], timeout_s: float) -> list[Reason] | None:
+        """Return the answers to messages, or None if not all came in time."""
+        deadline = time.monotonic() + timeout_s
+        answers = [self.wait(mid, max(deadline - time.monotonic(), 0.0)) for mid in mids]
+        return None if None in answers else [answer[0] for answer in answers if answer]
 
     def wait(self, mid: int, timeout_s: float) -> list[Reason] | None:
         """Return the answer, or None if it did not come in time."""

@@ -4,12 +4,11 @@ The one module that knows paho.
 """
 
 import contextlib
-import errno
 import ssl
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,7 +23,7 @@ from pdsno.communication.backoff import Backoff
 from pdsno.communication.broker_tls import NamedContext
 from pdsno.communication.codec import MAX_MESSAGE_BYTES, MessageJournal
 from pdsno.communication.deliveries import OrderedWorker
-from pdsno.communication.embedding import choose_credentials, is_loopback
+from pdsno.communication.embedding import choose_credentials, require_loopback_peer
 from pdsno.communication.handover import Handover
 from pdsno.communication.messaging import BrokerKey, MessagingClient, SharedConnections
 from pdsno.communication.mqtt_answers import (
@@ -87,7 +86,7 @@ class _Connection:
         if self._tls is not None:
             client.tls_set_context(self._tls.context)
         else:
-            client.on_socket_open = _require_loopback_peer
+            client.on_socket_open = require_loopback_peer
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -166,26 +165,36 @@ class _Connection:
         with contextlib.suppress(ValueError):
             self._callbacks.remove(callback)
 
-    def publish(self, item: Publication) -> Reason:
-        """Return the broker's answer; raises TransientError without one in time."""
-        expiry = {} if item.expiry_s is None else {"MessageExpiryInterval": item.expiry_s}
-        properties = _properties(PacketTypes.PUBLISH, **expiry)
+    def publish(self, items: Sequence[Publication], timeout_s: float) -> list[Reason]:
+        """Return the broker's answers; raises TransientError without all of them in time."""
         if self._tls is not None and self._tls.is_outdated:
-            self.renew(item.timeout_s)
-        with self._handover.using(item.timeout_s) as left_s:
+            self.renew(timeout_s)
+        with self._handover.using(timeout_s) as left_s:
             if not self.state.is_up:
                 raise TransientError(f"not connected to the MQTT broker at {self.name}")
+            mids, fault = self._send(items)
+            answers = self._answers.wait_all(mids, left_s)
+        if fault is not None:
+            raise TransientError(f"MQTT broker at {self.name}: {fault}")
+        if answers is None:
+            raise TransientError(
+                f"the MQTT broker at {self.name} did not acknowledge within {timeout_s:g} s"
+            )
+        return answers
+
+    def _send(self, items: Sequence[Publication]) -> tuple[list[int], str | None]:
+        """Hand messages to paho until it takes no more; return their IDs, and why no more."""
+        mids: list[int] = []
+        for item in items:
+            expiry = {} if item.expiry_s is None else {"MessageExpiryInterval": item.expiry_s}
+            properties = _properties(PacketTypes.PUBLISH, **expiry)
             info = self._client.publish(
                 item.topic, item.raw, item.qos, item.is_retained, properties
             )
             if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise TransientError(f"MQTT broker at {self.name}: {paho.error_string(info.rc)}")
-            answer = self._answers.wait(info.mid, left_s)
-        if answer is None:
-            raise TransientError(
-                f"the MQTT broker at {self.name} did not acknowledge within {item.timeout_s:g} s"
-            )
-        return answer[0]
+                return mids, paho.error_string(info.rc)
+            mids.append(info.mid)
+        return mids, None
 
     def subscribe(self, entry: Subscription) -> None:
         """Add a subscription and, if connected, wait until the broker granted it."""
@@ -329,13 +338,6 @@ class _Connection:
         # Identifiers start anew with each connection; the broker sends again what it lacks.
         if qos > 0 and self.state.is_up and generation == self.state.generation:
             self._client.ack(mid, qos)
-
-
-def _require_loopback_peer(_client: paho.Client, _userdata: object, sock: Any) -> None:  # noqa: ANN401 - paho's
-    """End a connection without TLS that left this machine: a name may resolve anew."""
-    address = sock.getpeername()[0]
-    if not is_loopback(address):
-        raise OSError(errno.EPERM, f"{address} is not loopback, and TLS is not used")
 
 
 def _plain(reason: ReasonCode) -> Reason:

@@ -16,6 +16,7 @@ from pdsno.communication.http_client import ControllerHTTPClient
 from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.communication.rest_server import ControllerRESTServer
 from pdsno.controllers.context_manager import ContextManager
+from pdsno.controllers.event_publisher import CURSOR, EventPublisher, Published
 from pdsno.controllers.loop import Loop
 from pdsno.controllers.overdue_watch import LOOK_S, OverdueWatch
 from pdsno.controllers.parent_link import Parent
@@ -54,7 +55,8 @@ class Options:
     those who have no certificate yet. `url` is where others reach our REST server, if they can,
     and `addresses` are those that our certificate shall name. Without `broker` the
     broker is on loopback and speaks no TLS. `validation_limit` is how many validation requests a
-    minute one address may make.
+    minute one address may make. With `publish_events` a global or regional controller publishes
+    its event log at the broker, for readers.
     """
 
     key: SigningKey | None = None
@@ -68,6 +70,7 @@ class Options:
     addresses: tuple[str, ...] = ()
     mqtt_port: int = 1883
     broker: BrokerIdentity | None = None
+    publish_events: bool = False
     status_interval_s: float = STATUS_INTERVAL_S
     certificate_check_s: float = 60.0
 
@@ -108,6 +111,7 @@ class BaseController(ABC):
         self.mqtt_client: ControllerMQTTClient | None = None
         self.rest_server = self._build_rest_server(rest_port) if rest_port is not None else None
         self._loops: list[Loop] = []
+        self._publisher: EventPublisher | None = None
         self._serving: list[ControllerRESTServer] = []
         self._jitter = random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, hides nothing
 
@@ -322,10 +326,36 @@ class BaseController(ABC):
             return [status]
         tier = Tier(controller_id=self.controller_id, role=self.role, region=self.region)
         watch = OverdueWatch(self.nib_store, tier, self.context_manager, self._started_at)
-        return [status, Loop("overdue", watch.look, interval_s=lambda: LOOK_S)]
+        overdue = Loop("overdue", watch.look, interval_s=lambda: LOOK_S)
+        return [status, overdue, *self._publishing()]
+
+    def _publishing(self) -> list[Loop]:
+        """Return the loop that publishes our event log; without it, later ones begin later."""
+        client = self.mqtt_client
+        if client is None or not self.options.publish_events:
+            if self.context_manager.get(CURSOR) is not None:
+                self.context_manager.update(**{CURSOR: None})
+            return []
+        self._publisher = publisher = EventPublisher(
+            self.nib_store,
+            self.context_manager,
+            client,
+            region=self.region,
+            actor=lambda: self.controller_id,
+        )
+        loop = Loop("events", publisher.step, interval_s=lambda: publisher.pause_s)
+        client.on_connect(loop.wake)
+        return [loop]
+
+    @property
+    def published_events(self) -> Published | None:
+        """How publishing our event log stands; None if we do not publish it."""
+        return self._publisher.published() if self._publisher is not None else None
 
     def close(self) -> None:
         """Stop loops, servers and connections; the NIB stays open. Idempotent."""
+        if self._publisher is not None:
+            self._publisher.close()
         for loop in self._loops:
             loop.stop()
         self._loops = []

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 from pdsno.communication.payloads import read
 from pdsno.domain.broker_rights import BrokerRights, rights_of
@@ -11,6 +12,7 @@ from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import Message, Reply, Status
 from pdsno.domain.ports import NIBReader
+from pdsno.domain.readers import Reader
 
 HOLD_S = 20.0
 _LOOK_EVERY_S = 0.3
@@ -35,6 +37,7 @@ class RightsDesk:
         self._lock = threading.Lock()
         self._seen_seq = -1
         self._records: tuple[ControllerRecord, ...] = ()
+        self._readers: tuple[Reader, ...] = ()
         self._made: dict[str | None, BrokerRights] = {}
 
     def answer(self, message: Message, reply: Reply | None) -> Reply | None:
@@ -79,13 +82,19 @@ class RightsDesk:
             )
 
     def _rights(self, region: str | None) -> BrokerRights:
-        """Return the rights by now. What changes a controller leaves an event: they are cheaper."""
+        """Return the rights by now.
+
+        What changes a controller or a reader leaves an event: they are cheaper to look at. But a
+        reader's certificate ends by itself, and the broker asks for it only at the handshake.
+        """
+        now = datetime.now(UTC)
         with self._lock:
             newest = self._nib.events(newest_first=True, limit=1)
             seq = newest[0].seq if newest else 0
-            if seq != self._seen_seq:
+            if seq != self._seen_seq or any(now >= one.not_after for one in self._readers):
                 self._records, self._made = self._nib.controllers(), {}
+                self._readers = tuple(one for one in self._nib.readers() if now < one.not_after)
                 self._seen_seq = seq
             if region not in self._made:
-                self._made[region] = rights_of(self._records, broker_region=region)
+                self._made[region] = rights_of(self._records, self._readers, broker_region=region)
             return self._made[region]

@@ -1,4 +1,4 @@
-"""Which controller may publish and read what at a broker."""
+"""Who may publish and read what at a broker: controllers by role, and readers."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from pdsno.domain import topics
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.identifiers import Role
 from pdsno.domain.peers import subject_text
+from pdsno.domain.readers import Reader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +30,15 @@ class BrokerRights:
 
 
 def rights_of(
-    records: Iterable[ControllerRecord], *, broker_region: str | None = None
+    records: Iterable[ControllerRecord],
+    readers: Iterable[Reader] = (),
+    *,
+    broker_region: str | None = None,
 ) -> BrokerRights:
     """Return the rights that follow from a NIB's controllers: those of the active ones, by role.
 
-    At the broker of one region (`broker_region`) only its controllers and the global one have any.
+    At the broker of one region (`broker_region`) only its controllers and the global one have any,
+    and the readers of that region and of all.
     At the global broker a region's broker has those of its bridge: it brings up what its region
     may say, and takes down what it may read.
     """
@@ -44,10 +49,19 @@ def rights_of(
     if broker_region is not None:
         active = [record for record in active if _belongs(record, broker_region)]
     regions = _Regions(active)
-    subjects = tuple(
-        found for record in active if (found := _subject_rights(record, regions)) is not None
+    controllers = (_subject_rights(record, regions) for record in active)
+    hearing = (
+        _reader_rights(reader)
+        for reader in sorted(readers, key=lambda reader: reader.name)
+        if broker_region is None or reader.region in (None, broker_region)
     )
+    subjects = (*(found for found in controllers if found is not None), *hearing)
     return BrokerRights(version=_version(subjects), subjects=subjects)
+
+
+def _reader_rights(reader: Reader) -> SubjectRights:
+    topic = topics.nib_events(reader.region) if reader.region else topics.nib_events_all()
+    return SubjectRights(subject=reader.subject, read=(topic,))
 
 
 class _Regions:
@@ -84,7 +98,12 @@ def _subject_rights(record: ControllerRecord, regions: _Regions) -> SubjectRight
     if record.role is Role.GLOBAL:
         return SubjectRights(
             subject=subject,
-            publish=(topics.policy_global(), topics.events_system(), own_status),
+            publish=(
+                topics.policy_global(),
+                topics.events_system(),
+                topics.nib_events(None),
+                own_status,
+            ),
             read=(topics.status_all(), topics.events_all()),
         )
     if region is None:
@@ -92,7 +111,12 @@ def _subject_rights(record: ControllerRecord, regions: _Regions) -> SubjectRight
     if record.role is Role.REGIONAL:
         return SubjectRights(
             subject=subject,
-            publish=(topics.policy(region), topics.events(region), own_status),
+            publish=(
+                topics.policy(region),
+                topics.events(region),
+                topics.nib_events(region),
+                own_status,
+            ),
             read=(
                 topics.discovery_all(region),
                 topics.policy_global(),
@@ -108,7 +132,11 @@ def _subject_rights(record: ControllerRecord, regions: _Regions) -> SubjectRight
         )
     return SubjectRights(
         subject=subject,
-        publish=(topics.events(region), *regions.every_status(region)),
+        publish=(
+            topics.events(region),
+            topics.nib_events(region),
+            *regions.every_status(region),
+        ),
         read=(topics.policy_global(), topics.events_system()),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from pdsno.domain.entities import Device
 from pdsno.domain.jsonable import jsonable
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class OperatorReads(Protocol):
     def webhook_deliveries(self, webhook_id: str, *, limit: int = ...) -> tuple[Delivery, ...]:
         """Return the tries that are kept of a webhook, the newest first."""
 
+    def readers(self) -> tuple[Reader, ...]:
+        """Return all readers, by name."""
+
     def device_stamps(
         self,
         where: "DeviceFilter" = ...,
@@ -105,3 +109,9 @@ class OperatorWrites(Protocol):
 
     def note_delivery(self, delivery: Delivery, *, keep: int) -> None:
         """Keep a try of a webhook that is there; of each webhook the newest `keep` stay."""
+
+    def put_reader(self, record: Reader) -> None:
+        """Insert a reader, or replace the one of that name."""
+
+    def drop_reader(self, name: str) -> None:
+        """Remove a reader, if it is there."""

@@ -43,6 +43,19 @@ def events_all() -> str:
     return f"{_ROOT}/events/+"
 
 
+def nib_events(region: str | None) -> str:
+    """Where a controller publishes its NIB's event log to readers: a region's, or the global one.
+
+    No controller takes anything from there; `events` is where they speak to each other.
+    """
+    return f"{_ROOT}/nib/{region or 'global'}/events"
+
+
+def nib_events_all() -> str:
+    """Filter: the event logs of all regions, and the global one."""
+    return nib_events("+")
+
+
 def status(controller_id: str) -> str:
     """Where a controller keeps its liveness, retained, with a Last Will."""
     return f"{_ROOT}/status/{controller_id}"

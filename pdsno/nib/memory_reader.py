@@ -39,6 +39,7 @@ from pdsno.domain.ports import (
     Page,
     SeenMessage,
 )
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints
 from pdsno.nib.criteria import (
@@ -327,6 +328,9 @@ class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
         limit = check_limit(limit)
         tries = [d for key, d in self._state.deliveries.items() if key[0] == webhook_id]
         return tuple(sorted(tries, key=lambda d: -d.seq)[:limit])
+
+    def readers(self) -> tuple[Reader, ...]:
+        return _in_order(self._state.readers)
 
     def revisions(self) -> Mapping[str, int]:
         return dict(self._state.revisions)

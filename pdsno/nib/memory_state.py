@@ -25,6 +25,7 @@ from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.operator_ports import REVISED, next_revision
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
+from pdsno.domain.readers import Reader
 from pdsno.domain.record_ports import Covered
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib.codec_endpoints import SightingKey
@@ -54,6 +55,7 @@ class State:
     api_tokens: dict[str, ApiTokenRecord] = field(default_factory=dict)
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     deliveries: dict[tuple[str, int], Delivery] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
     seen: dict[tuple[str, str], SeenMessage] = field(default_factory=dict)
     policies: dict[tuple[int, int], Policy] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import SeenMessage
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints, codec_log, memory_history, rules
 from pdsno.nib.memory_anomalies import MemoryRecordWriter
@@ -334,6 +335,12 @@ class MemoryTransaction(MemoryReader, MemoryRecordWriter):
         held = self._state.deliveries
         held[delivery.webhook_id, delivery.seq] = codec.loads(Delivery, codec.dumps(delivery))
         held.pop((delivery.webhook_id, delivery.seq - keep), None)
+
+    def put_reader(self, record: Reader) -> None:
+        self._state.readers[record.name] = codec.loads(Reader, codec.dumps(record))
+
+    def drop_reader(self, name: str) -> None:
+        self._state.readers.pop(name, None)
 
     def note_message(self, seen: SeenMessage, *, forget_before: datetime) -> bool:
         noted = codec_log.seen_of(codec_log.seen_row(seen))

@@ -5,7 +5,15 @@ from sqlalchemy import Column, ForeignKey, Table, Text
 from pdsno.nib.schema import Instant, Key, Number
 from pdsno.nib.schema_history import metadata
 
-__all__ = ["metadata", "revisions", "webhook_deliveries", "webhooks"]
+__all__ = ["metadata", "readers", "revisions", "webhook_deliveries", "webhooks"]
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("document", Text, nullable=False),
+    sqlite_strict=True,
+)
 
 webhooks = Table(
     "webhooks",

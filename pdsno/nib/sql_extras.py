@@ -1,4 +1,4 @@
-"""What operators' tools keep in a NIB: tokens, webhooks, and whether a table changed."""
+"""What operators' tools keep in a NIB: tokens, webhooks, readers; and whether a table changed."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,16 +7,18 @@ from sqlalchemy import Delete, TextClause, bindparam, delete, select, text
 
 from pdsno.domain.entities import ApiTokenRecord, JoinTokenRecord
 from pdsno.domain.operator_ports import REVISED, next_revision
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec
 from pdsno.nib.criteria import PAGE, check_limit
 from pdsno.nib.schema import api_tokens, join_tokens
-from pdsno.nib.schema_operators import revisions, webhook_deliveries, webhooks
+from pdsno.nib.schema_operators import readers, revisions, webhook_deliveries, webhooks
 from pdsno.nib.sql_session import TABLE, Session
 from pdsno.nib.sql_writes import delete_of, put
 
 _REVISIONS = select(revisions)
 _WEBHOOKS = select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
+_READERS = select(readers).order_by(readers.c.name)
 _DELIVERIES = (
     select(webhook_deliveries)
     .where(webhook_deliveries.c.webhook_id == bindparam("webhook_id"))
@@ -64,6 +66,9 @@ class OperatorReads:
         rows = self._session.rows(_DELIVERIES, params)
         return tuple(codec.loads(Delivery, row["document"]) for row in rows)
 
+    def readers(self) -> tuple[Reader, ...]:
+        return tuple(codec.loads(Reader, row["document"]) for row in self._session.rows(_READERS))
+
     def revisions(self) -> Mapping[str, int]:
         return {row["name"]: int(row["number"]) for row in self._session.rows(_REVISIONS)}
 
@@ -100,3 +105,9 @@ class OperatorWrites:
         put(self._session, webhook_deliveries, row)
         gone = {"of_id": delivery.webhook_id, "up_to": delivery.seq - keep}
         self._session.run(_forget(), gone)
+
+    def put_reader(self, record: Reader) -> None:
+        put(self._session, readers, {"name": record.name, "document": codec.dumps(record)})
+
+    def drop_reader(self, name: str) -> None:
+        self._session.run(delete_of(readers), {"key_name": name})

@@ -38,6 +38,7 @@ from pdsno.domain.ports import (
     Page,
     SeenMessage,
 )
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib.backend import Backend
 from pdsno.nib.criteria import PAGE
@@ -272,6 +273,10 @@ class NIBStore(HistoryCalls, RecordCalls):
     def webhook_deliveries(self, webhook_id: str, *, limit: int = PAGE) -> tuple[Delivery, ...]:
         with self.reading() as reader:
             return reader.webhook_deliveries(webhook_id, limit=limit)
+
+    def readers(self) -> tuple[Reader, ...]:
+        with self.reading() as reader:
+            return reader.readers()
 
     def device_stamps(
         self,

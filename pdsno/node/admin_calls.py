@@ -21,6 +21,7 @@ from pdsno.node.admin import AdminCall, caller
 from pdsno.node.api_token_calls import api_token_calls
 from pdsno.node.controller_calls import known_controllers
 from pdsno.node.prober import may_probe
+from pdsno.node.reader_calls import reader_calls
 from pdsno.policy.document import policy_from
 
 _MOST_SUBNETS = 256
@@ -52,6 +53,7 @@ def admin_calls(
             str(body.get("jti_sha256", ""))
         )
     if isinstance(controller, GlobalController):
+        calls |= reader_calls(controller, by=by)
         calls["POST /policy"] = lambda body: controller.apply_policy(policy_from(body), by=by())
     prober: object = controller
     if may_probe(prober):
@@ -102,6 +104,8 @@ def _status(controller: BaseController) -> Mapping[str, object]:
         "certificate_until": (
             certificate.not_after if certificate and certificate.has_certificate else None
         ),
+        "events_published": controller.published_events,
+        "readers": {one.name: one.not_after for one in controller.nib_store.readers()},
         **_streams(controller),
         **probing,
     }

@@ -62,6 +62,7 @@ def build_controller(settings: NodeSettings, lifetimes: Lifetimes | None = None)
             if broker and broker.id
             else None
         ),
+        publish_events=settings.publish_events,
     )
     build = _BUILDERS[settings.role]
     return build(settings, context, nib, options)

@@ -62,6 +62,7 @@ def measures_of(controller: BaseController, state_dir: Path) -> Measures:
     """Return what a controller has counted since its start."""
     tls = controller.options.tls
     client = controller.mqtt_client
+    events = controller.published_events
     return Measures(
         version=pdsno.__version__,
         role=controller.role.value,
@@ -72,6 +73,8 @@ def measures_of(controller: BaseController, state_dir: Path) -> Measures:
         certificate_until=tls.not_after if tls is not None and tls.has_certificate else None,
         is_mqtt_connected=client.is_connected if client is not None else None,
         mqtt=client.durations if client is not None else None,
+        mqtt_events=events.count if events is not None else None,
+        mqtt_events_waiting=events.waiting if events is not None else None,
         rest=controller.http_client.durations,
     )
 

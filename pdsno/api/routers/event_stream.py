@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from pdsno.api import sse
 from pdsno.api.queries import StrictQuery, Text
-from pdsno.api.sse import Place
 from pdsno.api.streams import EventStream, Found, Read, Streams
 from pdsno.api.view import View, ViewOf
+from pdsno.domain.event_place import Place, place_from, place_of
 
 _LONGEST_CURSOR = 40
 _EXAMPLE = (
@@ -89,7 +89,7 @@ def router(view_of: ViewOf, streams: Streams) -> APIRouter:
         asked = last_event_id or query.cursor
         start = newest
         if asked is not None:
-            start = sse.place_from(asked)
+            start = place_from(asked)
             await run_in_threadpool(_check_start, view, start, newest)
         welcome: Callable[[], bool] = request.state.is_welcome
         read = _reader(view, query)
@@ -141,7 +141,7 @@ def _reader(view: View, query: StreamQuery) -> Read:
             for event in looked_at
             if pattern is None or fnmatchcase(event.event_type, pattern)
         ]
-        last = sse.place_of(looked_at[-1]) if looked_at else None
+        last = place_of(looked_at[-1]) if looked_at else None
         return Found(events=events, last=last, is_cut=len(looked_at) == most)
 
     return read

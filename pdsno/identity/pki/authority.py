@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from pdsno.domain.errors import OperationError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_region
 from pdsno.identity.pki import certificates
-from pdsno.identity.pki.names import check_place
+from pdsno.identity.pki.names import check_place, reader_subject
 from pdsno.identity.pki.requests import check_request
 
 
@@ -149,6 +149,32 @@ class Authority:
             valid=self._validity(now, self._lifetimes.regional_authority),
         )
         return self._issued(certificate)
+
+    def issue_reader(
+        self,
+        csr_pem: str,
+        *,
+        name: str,
+        region: str | None,
+        lifetime: timedelta,
+        now: datetime,
+    ) -> tuple[IssuedCertificate, str]:
+        """Return the certificate of a reader, and the SHA-256 of its key.
+
+        Raises RefusedError INVALID_CSR or NOT_ALLOWED (a region's authority cannot), InputError
+        for names that cannot be, OperationError as `issue_leaf`.
+        """
+        public_key = check_request(csr_pem)
+        if self.region is not None:
+            detail = f"the authority of region {self.region} makes no reader"
+            raise RefusedError(Refusal.NOT_ALLOWED, detail)
+        if region is not None:
+            check_region(region)
+        key_sha256 = certificates.key_sha256(public_key)
+        subject = reader_subject(name, region, key_sha256)
+        valid = self._validity(now, lifetime)
+        certificate = certificates.build_reader(self._issuer, public_key, subject, valid)
+        return self._issued(certificate), key_sha256
 
     def _check_right(self, role: Role, region: str | None) -> None:
         if self.region is None:

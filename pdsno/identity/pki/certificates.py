@@ -1,5 +1,6 @@
-"""Building the four kinds of certificate. Who gets one is decided elsewhere."""
+"""Building the five kinds of certificate. Who gets one is decided elsewhere."""
 
+import hashlib
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,27 @@ def build_leaf(
         .add_extension(names.key_binding(key_id), critical=False)
         .sign(issuer.key, SHA256())
     )
+
+
+def build_reader(
+    issuer: Issuer, public_key: ec.EllipticCurvePublicKey, name: x509.Name, valid: Validity
+) -> x509.Certificate:
+    """Return the certificate of a reader: good as a TLS client only, and it names no host."""
+    return (
+        _issued(issuer, name, public_key, valid)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+        .sign(issuer.key, SHA256())
+    )
+
+
+def key_sha256(public_key: ec.EllipticCurvePublicKey) -> str:
+    """Return the hexadecimal SHA-256 of a public key (SubjectPublicKeyInfo)."""
+    der = public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(der).hexdigest()
 
 
 def to_pem(*certificates: x509.Certificate) -> str:

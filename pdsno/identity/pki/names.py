@@ -10,6 +10,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from pdsno.domain.errors import InputError, Refusal, RefusedError
 from pdsno.domain.identifiers import Role, check_controller_id, check_region
 from pdsno.domain.peers import TRUST_DOMAIN, PeerIdentity, server_name
+from pdsno.domain.readers import UNIT, common_name
 
 ORGANIZATION = "pdsno"
 GLOBAL = "global"
@@ -50,6 +51,11 @@ def subject_text(controller_id: str, role: Role, region: str | None) -> str:
     As in `CN=local_cntl_zone-A_1,OU=local,OU=zone-A,O=pdsno`; nothing in it ever needs escaping.
     """
     return subject(controller_id, role, region).rfc4514_string()
+
+
+def reader_subject(name: str, region: str | None, key_sha256: str) -> x509.Name:
+    """Return the subject of a reader's certificate; it is no controller's."""
+    return _name(region or GLOBAL, UNIT, common_name(name, key_sha256))
 
 
 def authority_subject(controller_id: str, region: str | None) -> x509.Name:
