@@ -14,6 +14,7 @@ from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS
 from pdsno.domain.paging import every
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import NIBTransaction, Page
+from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, DeliveryOutcome, Webhook
 from pdsno.nib import NIBStore
 from tests.contract.nib_suite import T0, device, endpoint, event, link
@@ -190,3 +191,20 @@ def test_tries_are_kept_up_to_a_number_and_go_with_their_webhook(nib: NIBStore) 
         change.drop_webhook("wh_1")
     assert nib.webhooks() == ()
     assert nib.webhook_deliveries("wh_1") == ()
+
+
+def test_readers_come_by_name_as_they_were_put_and_go(nib: NIBStore) -> None:
+    noc = Reader(
+        name="noc", key_sha256="a" * 64, certificate_sha256="b" * 64, not_after=T0, created_at=T0
+    )
+    grafana = replace(noc, name="grafana", region="zone-A", created_by="alice at global_cntl_1")
+    with nib.transaction() as change:
+        change.put_reader(noc)
+        change.put_reader(grafana)
+        assert change.readers() == (grafana, noc)
+    again = replace(noc, key_sha256="c" * 64, not_after=T0 + timedelta(90))
+    with nib.transaction() as change:
+        change.put_reader(again)
+        change.drop_reader("grafana")
+        change.drop_reader("grafana")
+    assert nib.readers() == (again,)

@@ -25,14 +25,18 @@ from tests.integration.waiting import wait_until
 BROKER = "broker_cntl_global_1"
 
 
+@dataclass
 class BrokeredTiers(Tiers):
     """Tiers whose broker speaks TLS."""
+
+    publish_events: bool = False
 
     def options(
         self, name: str, role: Role, *, parent: Parent | None = None, url: str | None = None
     ) -> Options:
         options = super().options(name, role, parent=parent, url=url)
-        return replace(options, broker=BrokerIdentity(controller_id=BROKER))
+        broker = BrokerIdentity(controller_id=BROKER)
+        return replace(options, broker=broker, publish_events=self.publish_events)
 
 
 class Running:
@@ -113,12 +117,19 @@ def may_publish(lc: LocalController, topic: str | None = None) -> bool:
 
 
 @contextmanager
-def brokered_site(folder: Path, *, lifetimes: Lifetimes | None = None) -> Iterator[Site]:
+def brokered_site(
+    folder: Path, *, lifetimes: Lifetimes | None = None, publish_events: bool = False
+) -> Iterator[Site]:
     """Give a global controller, and settings of a broker that may join it."""
     with open_directory() as directory, ExitStack() as stack:
         port = free_port()
         tiers = BrokeredTiers(
-            folder=folder, stack=stack, broker_port=port, lifetimes=lifetimes, check_s=0.2
+            folder=folder,
+            stack=stack,
+            broker_port=port,
+            lifetimes=lifetimes,
+            check_s=0.2,
+            publish_events=publish_events,
         )
         gc = tiers.gc()
         gc.apply_policy(policy("zone-A"))

@@ -32,8 +32,18 @@ def rig() -> Iterator[Rig]:
 
 
 OWN_TOPICS = {
-    "gc": {topics.policy_global(), topics.events_system(), topics.status(GC)},
-    "rc": {topics.policy("zone-A"), topics.events("zone-A"), topics.status(RC)},
+    "gc": {
+        topics.policy_global(),
+        topics.events_system(),
+        topics.nib_events(None),
+        topics.status(GC),
+    },
+    "rc": {
+        topics.policy("zone-A"),
+        topics.events("zone-A"),
+        topics.nib_events("zone-A"),
+        topics.status(RC),
+    },
     "lc": {topics.discovery("zone-A", LC), topics.status(LC)},
     "broker": set(),
 }
@@ -44,6 +54,7 @@ EVERY_TOPIC = {
     topics.discovery("zone-B", "local_cntl_zone-B_1"),
     topics.policy("zone-B"),
     topics.events("zone-B"),
+    topics.nib_events("zone-B"),
     f"{topics.discovery('zone-A', LC)}/below",
     "pdsno/discovery/zone-A",
     "pdsno",

@@ -58,6 +58,7 @@ def test_a_bridge_takes_policy_down_and_status_and_events_up() -> None:
         "topic pdsno/events/system in 1",
         "topic pdsno/status/# out 1",
         "topic pdsno/events/zone-A out 1",
+        "topic pdsno/nib/zone-A/events out 1",
     ]
     assert "address 192.0.2.7:8884" in lines
     assert "bridge_insecure false" in lines
