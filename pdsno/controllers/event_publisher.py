@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 from pydantic import TypeAdapter
 
 from pdsno.communication.backoff import Backoff
 from pdsno.communication.codec import MAX_MESSAGE_BYTES
-from pdsno.communication.mqtt_client import ControllerMQTTClient
 from pdsno.controllers.context_manager import ContextManager
 from pdsno.domain import topics
 from pdsno.domain.entities import Event, NewEvent
@@ -54,6 +54,21 @@ class Published:
     failure: str | None
 
 
+class Client(Protocol):
+    """What is needed of the connection to the broker; see `communication.messaging`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker can be spoken to right now."""
+
+    @property
+    def generation(self) -> int:
+        """How many connections there were."""
+
+    def publish_plain(self, topic: str, bodies: Sequence[bytes]) -> None:
+        """Return after the broker acknowledged all."""
+
+
 class EventPublisher:
     """One thread calls `step` every `pause_s`; `published` and `close` come from any."""
 
@@ -61,7 +76,7 @@ class EventPublisher:
         self,
         nib: NIB,
         context: ContextManager,
-        client: ControllerMQTTClient,
+        client: Client,
         *,
         region: str | None,
         actor: Callable[[], str],

@@ -2,7 +2,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pdsno.domain.errors import Refusal, RefusedError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import Message, MessageType, Reply, Status
 from pdsno.domain.peers import subject_text
+from pdsno.domain.readers import Reader
 from pdsno.nib import NIBStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -152,6 +153,32 @@ def test_closing_lets_all_go(nib: NIBStore, pool: ThreadPoolExecutor) -> None:
     assert all(waits(one) for one in held)
     desk.close()
     assert {told(one.result(2))["rights_version"] for one in held} == {version}
+
+
+def reader(name: str, until: datetime) -> Reader:
+    return Reader(
+        name=name,
+        key_sha256="a" * 64,
+        certificate_sha256="b" * 64,
+        not_after=until,
+        created_at=NOW,
+    )
+
+
+def test_a_reader_s_right_ends_with_its_certificate(
+    nib: NIBStore, pool: ThreadPoolExecutor
+) -> None:
+    ended = datetime.now(UTC)
+    with nib.transaction() as tx:
+        tx.put_reader(reader("ended", ended))
+        tx.put_reader(reader("ending", ended + timedelta(seconds=2)))
+        tx.put_reader(reader("noc", ended + timedelta(days=1)))
+    desk = RightsDesk(nib)
+    first = told(desk.answer(asking(), PLAIN))["rights"]
+    assert [name in str(first) for name in ("ended.", "ending.", "noc.")] == [False, True, True]
+    later = pool.submit(desk.answer, asking(version=first["version"]), PLAIN)
+    rights = told(later.result(10))["rights"]
+    assert [name in str(rights) for name in ("ending.", "noc.")] == [False, True]
 
 
 def test_so_many_wait_and_the_others_are_answered_at_once(
