@@ -45,13 +45,12 @@ def _added(
     made = desk.add(
         name=_text(body, "name"), csr_pem=_text(body, "csr"), region=region, days=days, by=by
     )
-    topic = topics.nib_events(region) if region else topics.nib_events_all()
     return {
         "reader": made.reader,
         "certificate": made.chain_pem,
         "ca": made.roots_pem,
         "broker": client.broker,
-        "topic": topic,
+        "topic": topics.nib_events(region),
     }
 
 

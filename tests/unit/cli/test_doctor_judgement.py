@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pdsno.cli import doctor_host, doctor_peers, doctor_ports, doctor_state
+from pdsno.cli import doctor_events, doctor_host, doctor_peers, doctor_ports, doctor_state
 from pdsno.cli.doctor_host import Interface
 from pdsno.cli.doctor_peers import Answer
 from pdsno.cli.doctor_ports import Listener, Wanted
@@ -262,3 +262,25 @@ def test_a_report_sums_up() -> None:
         "12 d",
     ]
     assert [size(n) for n in (5, 2048, 3 << 40)] == ["5 B", "2 KiB", "3.0 TiB"]
+
+
+def test_events_reach_readers_as_the_controller_says() -> None:
+    judge = doctor_events.judge_publishing
+    well = {"cursor": "41-9f86d081", "count": 7, "waiting": 0, "failure": None}
+    check(judge(well), OK, "41-9f86d081")
+    check(judge(well | {"waiting": 10_001}), WARNING, "10001 events")
+    check(judge(well | {"failure": "not authorised"}), WARNING, "not authorised")
+
+
+def test_a_reader_s_certificate_should_hold_for_some_time() -> None:
+    judge = doctor_events.judge_reader
+    check(judge("noc", NOW + timedelta(days=15), NOW), OK, "15 d")
+    check(judge("noc", NOW + timedelta(days=13), NOW), WARNING, "pdsno reader add noc")
+    check(judge("noc", NOW, NOW), FAILED, "ended")
+
+
+def test_who_publishes_no_events_is_not_judged_by_them() -> None:
+    assert list(doctor_events.look_at({}, NOW)) == []
+    assert list(doctor_events.look_at({"events_published": None, "readers": {}}, NOW)) == []
+    ended = {"events_published": None, "readers": {"noc": NOW.isoformat()}}
+    assert [finding.outcome for finding in doctor_events.look_at(ended, NOW)] == [FAILED]
