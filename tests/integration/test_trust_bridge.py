@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,10 @@ from pdsno.domain import topics
 from pdsno.domain.broker_rights import BrokerRights, rights_of
 from pdsno.domain.errors import OperationError
 from pdsno.domain.identifiers import Role
+from pdsno.identity.pki.contexts import client_context
+from pdsno.identity.pki.requests import key_to_pem, make_request, new_key
+from pdsno.identity.reader_desk import ReaderDesk
+from pdsno.nib import NIBStore
 from pdsno.node.broker_agent import check_bridge
 from pdsno.settings import BridgeSettings
 from tests.integration.broker_rig import (
@@ -108,6 +113,30 @@ def test_status_wills_and_the_region_s_events_go_up(region: Region) -> None:
     late = region.above.client(region.above.pki.gc)
     late.subscribe(topics.status_all())
     wait_until(lambda: topics.status(RC) in late.topics, "what is kept")
+
+
+def test_a_region_s_event_log_goes_up_to_readers_of_all_and_stays_for_its_own(
+    region: Region,
+) -> None:
+    authority = region.above.pki.global_authority
+    members = [record_of(member) for member in (*region.above.members, region.member)]
+    with NIBStore("memory://") as nib:
+        desk = ReaderDesk(nib, lambda: authority)
+        everywhere, zone_a = new_reader(desk, "noc", None), new_reader(desk, "noc-a", "zone-A")
+        region.above.broker.apply_rights(rights_of(members, nib.readers()))
+        region.broker.apply_rights(rights_of(members, nib.readers(), broker_region="zone-A"))
+    up, down = region.above.with_context(everywhere), region.rig.with_context(zone_a)
+    for client in (up, down):
+        client.subscribe("pdsno/nib/#")
+    log = topics.nib_events("zone-A")
+    region.rig.client(region.rig.pki.rc).publish(log, b"event")
+    wait_until(lambda: up.messages == down.messages == [(log, b"event")], "the event")
+
+
+def new_reader(desk: ReaderDesk, name: str, region: str | None) -> ssl.SSLContext:
+    key = new_key()
+    made = desk.add(name=name, csr_pem=make_request(key), region=region, by="test")
+    return client_context(key_to_pem(key) + made.chain_pem.encode(), made.roots_pem)
 
 
 def test_what_concerns_the_region_only_stays_in_it(region: Region) -> None:
