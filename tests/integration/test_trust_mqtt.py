@@ -230,7 +230,7 @@ def test_a_name_that_resolves_elsewhere_later_is_not_followed(
 ) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     client = ControllerMQTTClient(LC, "127.0.0.1", listener.getsockname()[1])
-    monkeypatch.setattr("pdsno.communication.mqtt_client.is_loopback", lambda _address: False)
+    monkeypatch.setattr("pdsno.communication.embedding.is_loopback", lambda _address: False)
     text = str(failure_of(client))
     assert "127.0.0.1 is not loopback, and TLS is not used" in text
     listener.close()

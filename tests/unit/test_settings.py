@@ -6,6 +6,7 @@ import pytest
 
 from pdsno.domain.errors import InputError
 from pdsno.domain.identifiers import Role
+from pdsno.node.compose import build_controller
 from pdsno.settings import load_broker_settings, load_settings
 
 GLOBAL = "role: global\n"
@@ -143,3 +144,11 @@ def test_a_broker_off_loopback_needs_somebody_who_admits_it(tmp_path: Path) -> N
 def test_a_bridge_needs_somebody_who_admits_the_broker(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`bridge` needs `parent`"):
         load_broker_settings(written(tmp_path, "bridge: {host: 127.0.0.1}\n"))
+
+
+def test_events_are_published_unless_settings_say_no(tmp_path: Path) -> None:
+    for text, publishes in (("", True), ("publish_events: false\n", False)):
+        file = written(tmp_path, f"{GLOBAL}state_dir: state\n{text}")
+        controller = build_controller(load_settings(file))
+        controller.nib_store.close()
+        assert controller.options.publish_events is publishes

@@ -17,6 +17,7 @@ from pdsno.controllers.event_publisher import (
     EventPublisher,
     body_of,
 )
+from pdsno.controllers.global_controller import GlobalController
 from pdsno.domain.entities import NewEvent
 from pdsno.domain.errors import PDSNOError, Refusal, RefusedError, TransientError
 from pdsno.domain.jsonable import jsonable
@@ -272,3 +273,13 @@ def test_an_event_that_no_broker_takes_goes_out_without_its_data(scene: Scene) -
     told = json.loads(body_of(event))
     assert told["data"]["omitted_bytes"] > 9 * 1024 * 1024
     assert (told["seq"], told["hash"]) == (event.seq, event.hash)
+
+
+def test_who_publishes_no_events_forgets_where_it_was(scene: Scene) -> None:
+    context = ContextManager(scene.folder / "context.yaml")
+    context.update(**{CURSOR: "7-00ff00ff"})
+    controller = GlobalController("global_cntl_1", context, scene.nib, enable_rest=False)
+    controller.serve()
+    controller.close()
+    assert context.get(CURSOR) is None
+    assert controller.published_events is None
