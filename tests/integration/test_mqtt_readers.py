@@ -212,30 +212,28 @@ def ask(controller: BaseController, context: ssl.SSLContext) -> tuple[int, str |
 @pytest.mark.attack(12)
 def test_a_reader_that_is_removed_hears_nothing_more_within_two_seconds(rig: Rig) -> None:
     other, gone = rig.listening(rig.certified("stays")), rig.listening(rig.certified("goes"))
-    began = time.monotonic()
+    began = last = time.monotonic()
     rig.desk.remove("goes", by="test")
-
-    def is_cut_off() -> bool:
-        (seq,) = rig.note(rig.rc)
-        other.wait(ZONE_A, [seq])
-        return bool(gone.missing(ZONE_A, [seq]))
-
-    wait_until(is_cut_off, "the end")
-    took_s = time.monotonic() - began
-    print(f"removed at the GC, cut off at the broker after {took_s:.2f} s")  # noqa: T201 - measured
-    assert took_s < 2
-    before = len(gone.raw.messages)
-    seqs = rig.note(rig.rc, 5)
-    other.wait(ZONE_A, seqs)
-    assert len(gone.raw.messages) == before
+    heard = len(gone.raw.messages)
+    while time.monotonic() < began + 2:
+        other.wait(ZONE_A, rig.note(rig.rc))
+        if len(gone.raw.messages) > heard:
+            heard, last = len(gone.raw.messages), time.monotonic()
+    print(f"removed at the GC, last heard {last - began:.2f} s later")  # noqa: T201 - measured
+    assert hears_nothing(rig, gone, other)
 
 
 def test_another_key_of_the_same_name_takes_the_place_of_the_one_before(rig: Rig) -> None:
     old = rig.listening(rig.certified("rolls"))
     new = rig.listening(rig.certified("rolls"))
-    (seq,) = rig.note(rig.rc)
-    new.wait(ZONE_A, [seq])
-    assert old.missing(ZONE_A, [seq]) == {seq}
+    assert hears_nothing(rig, old, new)
+
+
+def hears_nothing(rig: Rig, deaf: Hearing, other: Hearing) -> bool:
+    """Tell whether events that another reader hears do not come to one that is deaf by now."""
+    seqs = rig.note(rig.rc, 5)
+    other.wait(ZONE_A, seqs)
+    return holds_for(lambda: deaf.missing(ZONE_A, seqs) == set(seqs), 0.5)
 
 
 def test_no_event_is_missing_after_the_broker_was_killed(rig: Rig) -> None:
