@@ -1,7 +1,7 @@
 """What the API answers: the contract with users, kept apart from what the NIB holds.
 
 OpenAPI is made from these types and the bytes are written from the same types, so that the one
-is true of the other. Only pages of devices are written from summaries (`summaries`).
+is true of the other. Only pages of devices come written from the NIB (`items`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -134,7 +134,14 @@ class DeviceDetail(DeviceItem):
 
 
 _MADE = ("pinned", "provenance")
+_ITEM_FIELDS = tuple(f.name for f in fields(DeviceItem) if f.name not in _MADE)
 _DETAIL_FIELDS = tuple(f.name for f in fields(DeviceDetail) if f.name not in _MADE)
+
+
+def device_item(device: Device) -> DeviceItem:
+    """Return a device as it stands in a list."""
+    shown = {name: getattr(device, name) for name in _ITEM_FIELDS}
+    return DeviceItem(**shown, pinned=pinned(device))
 
 
 def device_detail(device: Device) -> DeviceDetail:

@@ -5,7 +5,7 @@ endpoints, controllers, events, cycles, and the links that have an end there. Wh
 (the global controller, policy, operators' tokens) and whatever sums up regions is for the former.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +26,6 @@ from pdsno.domain.entities import (
 )
 from pdsno.domain.identifiers import Role
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import Stamp, Summary, summary_of
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import NIB, DeviceFilter, DeviceInterface, EndpointFilter, NIBReader, Page
 
@@ -68,22 +67,17 @@ class View:
         where = DeviceFilter(region=region_for(self._operator, region))
         return self._nib.devices(where, limit=limit, after=after)
 
-    def device_stamps(
+    def device_items(
         self, where: DeviceFilter, *, limit: int, after: str | None, order: str | None
-    ) -> Page[Stamp]:
+    ) -> Page[str]:
         where = replace(where, region=region_for(self._operator, where.region))
-        return self._nib.device_stamps(where, limit=limit, after=after, order=order)
-
-    def device_summaries(self, stamps: Iterable[Stamp]) -> Mapping[str, Summary]:
-        """Return the summaries of what `device_stamps` of this view found, by ID."""
-        return self._nib.device_summaries(stamp.device_id for stamp in stamps)
+        return self._nib.device_items(where, limit=limit, after=after, order=order)
 
     def devices_as_of(
         self, at: datetime, where: DeviceFilter, *, limit: int, after: str | None
-    ) -> Page[Summary]:
+    ) -> Page[Device]:
         where = replace(where, region=region_for(self._operator, where.region))
-        page = self._nib.devices_as_of(at, where, limit=limit, after=after)
-        return Page(items=tuple(map(summary_of, page.items)), next_after=page.next_after)
+        return self._nib.devices_as_of(at, where, limit=limit, after=after)
 
     def device(self, device_id: str, *, as_of: datetime | None = None) -> Device | None:
         nib = self._nib

@@ -1,34 +1,23 @@
 """The parts of a NIB that only operators' tools use; `ports` has the whole."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-from pdsno.domain.entities import Device
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 
 if TYPE_CHECKING:
     from pdsno.domain.ports import DeviceFilter, NIBReader, Page
 
-Summary: TypeAlias = dict[str, Any]
-"""The fields `SUMMED` of a device, in this order, as `jsonable` makes them; the caller's own."""
-
-SUMMED = (
+LISTED = (
     "device_id", "name", "status", "device_type", "vendor", "model", "platform", "os_version",
     "serial", "region", "namespace", "local_controller", "management_ip", "macs", "ips",
     "interfaces", "sources", "first_seen", "last_seen", "version", "notes", "tags", "site",
-    "location", "provenance",
+    "location",
 )  # fmt: skip
-"""What a list shows of a device, and who told it."""
-
-
-def summary_of(device: Device) -> Summary:
-    """Return the summary of a device that was made."""
-    return {name: jsonable(getattr(device, name)) for name in SUMMED}
+"""What a list shows of a device, in this order, and then `pinned`: the fields that people set."""
 
 
 REVISED = ("devices", "endpoints", "links", "controllers", "events", "cycles", "policies")
@@ -44,14 +33,6 @@ def next_revision(last: int) -> int:
     return max(last + 1, time.time_ns() // 1000)
 
 
-class Stamp(NamedTuple):
-    """What is another for each state of a device: equal stamps mean that it did not change."""
-
-    device_id: str
-    version: int
-    last_seen: datetime
-
-
 class OperatorReads(Protocol):
     """Of `ports.NIBReader`."""
 
@@ -64,18 +45,18 @@ class OperatorReads(Protocol):
     def readers(self) -> tuple[Reader, ...]:
         """Return all readers, by name."""
 
-    def device_stamps(
+    def device_items(
         self,
         where: "DeviceFilter" = ...,
         *,
         limit: int = ...,
         after: str | None = ...,
         order: str | None = ...,
-    ) -> "Page[Stamp]":
-        """Return which devices are on the page that `devices` returns, and how they stand."""
+    ) -> "Page[str]":
+        """Return the page that `devices` returns, each device as JSON: `LISTED` and `pinned`.
 
-    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
-        """Return the summaries of those of these devices that are here; for any number of IDs."""
+        Kept as it is written, so that nothing is parsed or made for it.
+        """
 
     def revisions(self) -> Mapping[str, int]:
         """Return for tables of `REVISED` a number that has risen if anything in them changed.

@@ -26,7 +26,6 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import Stamp, Summary, summary_of
 from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
@@ -42,6 +41,7 @@ from pdsno.domain.ports import (
 from pdsno.domain.readers import Reader
 from pdsno.domain.webhooks import Delivery, Webhook
 from pdsno.nib import codec, codec_endpoints
+from pdsno.nib.codec_items import device_item
 from pdsno.nib.criteria import (
     PAGE,
     check_limit,
@@ -91,21 +91,16 @@ class MemoryReader(MemoryHistoryReader, MemoryRecordReader):
         found = (device for device in self._state.devices.values() if wanted.match(device))
         return keyset.page(found, check_limit(limit))
 
-    def device_stamps(
+    def device_items(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Stamp]:
+    ) -> Page[str]:
         page = self.devices(where, limit=limit, after=after, order=order)
-        stamps = (Stamp(d.device_id, d.version, d.last_seen) for d in page.items)
-        return Page(items=tuple(stamps), next_after=page.next_after)
-
-    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
-        known = self._state.devices
-        return {one: summary_of(known[one]) for one in device_ids if one in known}
+        return Page(items=tuple(map(device_item, page.items)), next_after=page.next_after)
 
     def all_devices(self) -> tuple[Device, ...]:
         return _in_order(self._state.devices)

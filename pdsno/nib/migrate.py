@@ -13,7 +13,7 @@ from pdsno.nib.schema_operators import metadata
 
 log = structlog.get_logger()
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in `migrations/versions`; a database there needs no Alembic, nor its import.
 """
 

@@ -19,6 +19,8 @@ class Reference(NamedTuple):
 
 _DEVICE = schema.devices.c.device_id
 REFERENCES = (
+    Reference(_DEVICE, schema.device_items.c.device_id),
+    Reference(schema.device_items.c.device_id, _DEVICE),
     Reference(schema.interfaces.c.device_id, _DEVICE),
     Reference(schema.macs.c.device_id, _DEVICE),
     Reference(schema.addresses.c.device_id, _DEVICE),

@@ -121,6 +121,15 @@ def _of_device() -> Column[str]:
     )
 
 
+device_items = Table(
+    "device_items",
+    metadata,
+    # A table of its own: that a device was seen again moves its row, and nothing else of it.
+    _of_device(),
+    Column("item", Text, nullable=False, comment="JSON of a list, with a line feed for last_seen"),
+    sqlite_strict=True,
+)
+
 interfaces = Table(
     "interfaces",
     metadata,

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import Table
 
 from pdsno.domain.entities import Device
-from pdsno.nib import codec
+from pdsno.nib import codec, codec_items
 from pdsno.nib.criteria import Criteria, Mark, marks_of
-from pdsno.nib.schema import addresses, devices, interfaces, macs
+from pdsno.nib.schema import addresses, device_items, devices, interfaces, macs
 from pdsno.nib.schema_marks import link_marks, mark_rows
 from pdsno.nib.sql_ahead import Ahead
 from pdsno.nib.sql_history_writes import HistoryLog
@@ -124,6 +124,8 @@ class DeviceBatch:
         old = [entry.row for entry in entries if not entry.is_new]
         self._session.run(insert_into(devices), new)
         self._session.run(upsert(devices), old)
+        items = [codec_items.item_row(entry.device) for entry in entries]
+        self._session.run(upsert(device_items), items)
         for table in _PARTS:
             told = [entry for entry in entries if table in entry.parts]
             for ids in chunks([e.device.device_id for e in told if not e.is_new]):

@@ -1,12 +1,11 @@
 """Devices and history inside the write transaction: what waits counts when it is read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from pdsno.domain.entities import Device
 from pdsno.domain.history import HistoryEntry, HistoryKind
 from pdsno.domain.history_ports import EVERYTHING, HistoryFilter
-from pdsno.domain.operator_ports import Stamp, Summary
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, DeviceInterface, NIBCounts, Page
 from pdsno.nib.criteria import PAGE, criteria, mark_of
 from pdsno.nib.sql_ahead import Ahead
@@ -70,20 +69,16 @@ class SQLHistoryTransaction(SQLReader, SQLRecordWriter):
         self._log.seen(page.items)
         return page
 
-    def device_stamps(
+    def device_items(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Stamp]:
+    ) -> Page[str]:
         self._batch.flush()
-        return super().device_stamps(where, limit=limit, after=after, order=order)
-
-    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
-        self._batch.flush()
-        return super().device_summaries(device_ids)
+        return super().device_items(where, limit=limit, after=after, order=order)
 
     def all_devices(self) -> tuple[Device, ...]:
         self._batch.flush()

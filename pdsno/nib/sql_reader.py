@@ -49,16 +49,16 @@ from pdsno.nib.schema import claims, controllers, devices, endpoints
 from pdsno.nib.sql_anomalies import SQLRecordReader
 from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
+from pdsno.nib.sql_items import ItemReads
 from pdsno.nib.sql_session import Row, Session, chunks
 from pdsno.nib.sql_sorting import sorted_page
-from pdsno.nib.sql_summaries import SummaryReads
 
 
 def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class SQLReader(SQLHistoryReader, OperatorReads, SummaryReads, SQLRecordReader):
+class SQLReader(SQLHistoryReader, OperatorReads, ItemReads, SQLRecordReader):
     """Reads inside one database transaction, so every call sees the same state."""
 
     def __init__(self, session: Session) -> None:

@@ -24,7 +24,6 @@ from pdsno.domain.errors import LocalProtocolError
 from pdsno.domain.identifiers import Role
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.operator_ports import Stamp, Summary
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     EVERY_DEVICE,
@@ -278,20 +277,16 @@ class NIBStore(HistoryCalls, RecordCalls):
         with self.reading() as reader:
             return reader.readers()
 
-    def device_stamps(
+    def device_items(
         self,
         where: DeviceFilter = EVERY_DEVICE,
         *,
         limit: int = PAGE,
         after: str | None = None,
         order: str | None = None,
-    ) -> Page[Stamp]:
+    ) -> Page[str]:
         with self.reading() as reader:
-            return reader.device_stamps(where, limit=limit, after=after, order=order)
-
-    def device_summaries(self, device_ids: Iterable[str]) -> Mapping[str, Summary]:
-        with self.reading() as reader:
-            return reader.device_summaries(device_ids)
+            return reader.device_items(where, limit=limit, after=after, order=order)
 
     def revisions(self) -> Mapping[str, int]:
         with self.reading() as reader:

@@ -24,6 +24,7 @@ from pdsno.intake.inbox import Intake, take_in
 from pdsno.intake.reports import ReportIntake
 from pdsno.nib import NIBStore
 from pdsno.nib.codec import address_rows, device_row, interface_rows
+from pdsno.nib.codec_items import item_row
 from tests.contract.nib_suite import POSTGRES, SQLITE, T0, Store, name_of
 from tests.postgres import postgres
 
@@ -151,6 +152,7 @@ def bare(path: Path, devices: Sequence[Device]) -> float:
     """Return the seconds in which sqlite3 writes the same rows, made before, in one transaction."""
     tables = {
         "devices": [device_row(d) | {"version": 1} for d in devices],
+        "device_items": [item_row(d) for d in devices],
         "interfaces": [row for d in devices for row in interface_rows(d)],
         "macs": [{"device_id": d.device_id, "mac": mac} for d in devices for mac in d.macs],
         "addresses": [row for d in devices for row in address_rows(d)],

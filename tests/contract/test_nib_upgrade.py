@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
 from pdsno.domain.anomalies.entities import Anomaly, Kind, Severity, Status
+from pdsno.domain.entities import FieldSource, Interface
 from pdsno.domain.errors import OperationError
 from pdsno.nib import NIBStore, migrate
 from pdsno.nib.care import NIBPlace
 from pdsno.nib.check import faults
+from pdsno.nib.codec import device_row, interface_rows
+from pdsno.nib.codec_items import device_item
 from pdsno.nib.codec_records import anomaly_row
 from pdsno.nib.database import Database
 from pdsno.nib.place import open_database
 from pdsno.nib.restoring import restore
+from pdsno.nib.schema import devices, interfaces
 from pdsno.nib.schema_operators import metadata
 from pdsno.nib.schema_records import anomalies
 from tests.contract.nib_suite import (
@@ -35,6 +40,7 @@ from tests.contract.nib_suite import (
     later,
     name_of,
     put,
+    router,
 )
 from tests.postgres import postgres
 
@@ -140,6 +146,7 @@ def test_an_old_nib_keeps_what_it_has(old: str) -> None:
     with NIBStore(old) as nib:
         (held,) = nib.all_devices()
         assert (held.name, held.version, held.ips) == ("spine1", 3, ("10.1.0.1",))
+        assert nib.device_items().items == (device_item(held),)
         assert nib.outbox_tail().seq == 7
         assert faults(nib) == ()
 
@@ -165,6 +172,29 @@ def test_anomalies_of_before_are_sorted_by_the_times_of_their_documents(empty: s
         assert nib.anomalies(order="opened_at").items[0] == rows[1]
         with nib.transaction() as tx:
             assert tx.forget_anomalies(closed_before=later(10)) == 3
+
+
+def test_devices_of_before_are_listed_as_they_are(empty: str) -> None:
+    port = Interface(name='e"2', mtu=0, description="ü\n", ips=("10.0.0.1/8",), vrf="x")
+    ports = (port, Interface(name="eth10"))
+    whole = replace(router("dev_0001"), first_seen=T0.replace(microsecond=0), interfaces=ports)
+    sources = {"notes": "operator", "macs": "snmp", "location": "operator"}
+    told = {name: FieldSource(source=source, at=T0) for name, source in sources.items()}
+    known = [
+        replace(whole, provenance=told, notes='"last_seen":""', tags=("\x7f\u2028",)),
+        *(device(f"dev_{n:04}", name=f"n{n}") for n in range(2, 1003)),
+    ]
+    with database(empty) as held, closing(held.writer()) as connection, connection.begin():
+        upgrade(connection, "0011")
+        for one in known:
+            connection.execute(insert(devices).values(device_row(one) | {"version": 7}))
+            for row in interface_rows(one):
+                connection.execute(insert(interfaces).values(row))
+    with NIBStore(empty) as nib:
+        assert nib.device_items(limit=2000).items == tuple(
+            device_item(replace(one, version=7)) for one in known
+        )
+        assert faults(nib) == ()
 
 
 @pytest.mark.attack(31)

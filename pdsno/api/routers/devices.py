@@ -12,14 +12,15 @@ from pdsno.api.answers import (
     DeviceItem,
     Listing,
     device_detail,
+    device_item,
     json_response,
     sparse,
 )
 from pdsno.api.conditional import unless_known
 from pdsno.api.etags import device_etag, is_current
+from pdsno.api.items import listing
 from pdsno.api.queries import AsOf, Id, IpOrPrefix, ListQuery, Mac, StrictQuery, Text
 from pdsno.api.read_route import ReadRoute
-from pdsno.api.summaries import WrittenDevices, listing, written
 from pdsno.api.view import View, ViewOf, WholeView
 from pdsno.domain.entities import Device, DeviceStatus, DeviceType
 from pdsno.domain.errors import InputError, NotFoundError
@@ -27,6 +28,7 @@ from pdsno.domain.ordering import DEVICE_ORDERS
 from pdsno.domain.ports import DeviceFilter
 
 _ANSWER: Any = Listing[DeviceItem] | sparse(Listing, DeviceItem)
+_LISTING = TypeAdapter(Listing[DeviceItem])
 _DETAIL = TypeAdapter(DeviceDetail)
 _FILTERS = tuple(f.name for f in fields(DeviceFilter))
 
@@ -68,7 +70,6 @@ class OneQuery(StrictQuery):
 def router(view_of: ViewOf) -> APIRouter:
     """Return the routes of `/devices`."""
     routes = APIRouter(prefix="/devices", tags=["devices"], route_class=ReadRoute)
-    lately = WrittenDevices()
 
     @routes.get("", response_model=_ANSWER)
     def list_devices(
@@ -79,7 +80,7 @@ def router(view_of: ViewOf) -> APIRouter:
         """Devices in order of their IDs, which is the order in which they were first seen."""
         if query.as_of is not None:
             return _then(view, query, query.as_of)
-        return unless_known(request, view, ("devices",), lambda now: _now(now, query, lately))
+        return unless_known(request, view, ("devices",), lambda now: _now(now, query))
 
     @routes.get("/{device_id}", response_model=DeviceDetail)
     def get_device(
@@ -108,23 +109,20 @@ def router(view_of: ViewOf) -> APIRouter:
     return routes
 
 
-def _now(view: View, query: DeviceQuery, lately: WrittenDevices) -> Response:
-    page = view.device_stamps(
+def _now(view: View, query: DeviceQuery) -> Response:
+    page = view.device_items(
         query.where(), limit=query.limit, after=query.place(), order=query.sort
     )
-    if query.shown is None:
-        items = lately.of(page.items, view)
-    else:
-        found = view.device_summaries(page.items)
-        items = written([found[stamp.device_id] for stamp in page.items], query.shown)
-    return listing(items, query.cursor_to(page.next_after))
+    return listing(page.items, query.cursor_to(page.next_after), shown=query.shown)
 
 
 def _then(view: View, query: DeviceQuery, at: datetime) -> Response:
     if query.sort is not None:
         raise InputError("the past is not sorted: leave out sort, or as_of")
     page = view.devices_as_of(at, query.where(), limit=query.limit, after=query.place())
-    return listing(written(page.items, query.shown), query.cursor_to(page.next_after))
+    items = tuple(map(device_item, page.items))
+    answer = Listing(items=items, next_cursor=query.cursor_to(page.next_after))
+    return json_response(_LISTING, answer, shown=query.shown)
 
 
 def _headers(device: Device, asked: str) -> dict[str, str]:
