@@ -3,10 +3,9 @@
 Whoever changes it needs a migration that makes the kept ones anew, as `v0012_device_items` does.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pdsno.domain.entities import Device
-from pdsno.domain.jsonable import jsonable
 from pdsno.domain.operator_ports import LISTED
 from pdsno.domain.ownership import pinned
 from pdsno.nib.codec import as_stored, device_document, dumps
@@ -28,7 +27,8 @@ def item_row(device: Device) -> dict[str, str]:
     """Return the row of `device_items` of a device."""
     device = as_stored(device)
     head, _, tail = device_document(device, _KEPT).partition(_AFTER_LAST_SEEN)
-    told = dumps(pinned(device)) if device.provenance else "[]"
+    names = pinned(device)
+    told = dumps(names) if names else "[]"
     item = f'{head},"last_seen":"{_HOLE}"{_AFTER_LAST_SEEN}{tail[:-1]},"pinned":{told}}}'
     return {"device_id": device.device_id, "item": item}
 
@@ -36,7 +36,7 @@ def item_row(device: Device) -> dict[str, str]:
 def shown(item: str, last_seen: str | datetime) -> str:
     """Return a kept item with its time: as stored, which is text in SQLite."""
     if not isinstance(last_seen, str):
-        last_seen = str(jsonable(last_seen))
+        last_seen = last_seen.astimezone(UTC).isoformat().replace("+00:00", "Z")
     elif last_seen.endswith(_WHOLE_SECOND):
         last_seen = f"{last_seen.removesuffix(_WHOLE_SECOND)}Z"
     return item.replace(_HOLE, last_seen)

@@ -3,7 +3,17 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, Text, bindparam, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    UnaryExpression,
+    bindparam,
+    select,
+    tuple_,
+)
+from sqlalchemy.sql.operators import custom_op
 
 from pdsno.nib.criteria import Criteria
 from pdsno.nib.schema import addresses, aliases, devices, interfaces, macs
@@ -43,17 +53,29 @@ _SOUGHT = {
 
 
 @cache
-def _page(names: frozenset[str]) -> Select[tuple[object, ...]]:
+def _page(names: frozenset[str], aside: frozenset[str]) -> Select[tuple[object, ...]]:
     implied = {"ip_from", "ip_to"} if "ip_namespace" in names else {"ip_to"}
     conditions = [
-        _SOUGHT[name] if name in _SOUGHT else devices.c[name] == bindparam(name)
+        _SOUGHT[name] if name in _SOUGHT else _value(name, aside) == bindparam(name)
         for name in sorted(names - implied)
     ]
     return select(devices).where(*conditions)
 
 
-def page(wanted: Criteria) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
-    """Return the statement of what is wanted, in no order yet, and its parameters."""
+def _value(name: str, aside: frozenset[str]) -> ColumnElement[Any]:
+    column = devices.c[name]
+    # SQLite's own way of saying so; a text stays what it is.
+    plus = custom_op[Any]("+")
+    return UnaryExpression(column, operator=plus, type_=column.type) if name in aside else column
+
+
+def page(
+    wanted: Criteria, *, aside: frozenset[str]
+) -> tuple[Select[tuple[object, ...]], dict[str, object]]:
+    """Return the statement of what is wanted, in no order yet, and its parameters.
+
+    `aside` names exact fields whose index is not used; SQLite alone can be told.
+    """
     sought = {
         "mac": wanted.mac,
         "ip_from": wanted.ips.first if wanted.ips else None,
@@ -63,7 +85,7 @@ def page(wanted: Criteria) -> tuple[Select[tuple[object, ...]], dict[str, object
     }
     params: dict[str, object] = {k: v for k, v in sought.items() if v is not None}
     params |= wanted.exact
-    return _page(frozenset(params)), params
+    return _page(frozenset(params), aside), params
 
 
 def like_pattern(text: str) -> str:

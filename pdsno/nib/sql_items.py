@@ -4,14 +4,12 @@ from functools import cache
 
 from sqlalchemy import Select, Text, select, type_coerce
 
-from pdsno.domain.ordering import DEVICE_ORDERS, Keyset, ordering
 from pdsno.domain.ports import EVERY_DEVICE, DeviceFilter, Page
-from pdsno.nib import sql_devices
 from pdsno.nib.codec_items import shown
-from pdsno.nib.criteria import PAGE, check_limit, criteria
+from pdsno.nib.criteria import PAGE
 from pdsno.nib.schema import device_items, devices
+from pdsno.nib.sql_pages import device_page
 from pdsno.nib.sql_session import Session
-from pdsno.nib.sql_sorting import sorted_page
 
 # A question for each device of the page, and no join: that lets nobody choose to begin with it.
 _ITEM = (
@@ -45,11 +43,8 @@ class ItemReads:
         after: str | None = None,
         order: str | None = None,
     ) -> Page[str]:
-        statement, params = sql_devices.page(criteria(where))
-        keyset = Keyset(ordering(order, DEVICE_ORDERS), "device_id", after)
-        wanted = _items(statement, keyset.order.field)
-        rows, following = sorted_page(
-            self._session, devices, wanted, params, keyset, check_limit(limit)
+        rows, following = device_page(
+            self._session, where, _items, limit=limit, after=after, order=order
         )
         items = tuple([shown(row["item"], row["seen"]) for row in rows])
         return Page(items=items, next_after=following)

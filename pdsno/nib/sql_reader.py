@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Select
+
 from pdsno.domain.chain import Checkpoint
 from pdsno.domain.entities import (
     ApiTokenRecord,
@@ -24,7 +26,7 @@ from pdsno.domain.errors import OperationError
 from pdsno.domain.identifiers import Role, normalise_mac
 from pdsno.domain.messages import StreamTail
 from pdsno.domain.observations import AddressOutcome, CycleRecord
-from pdsno.domain.ordering import DEVICE_ORDERS, ENDPOINT_ORDERS, Keyset, ordering
+from pdsno.domain.ordering import ENDPOINT_ORDERS, Keyset, ordering
 from pdsno.domain.policy import Policy
 from pdsno.domain.ports import (
     EVERY_DEVICE,
@@ -40,16 +42,16 @@ from pdsno.nib import codec, codec_endpoints, codec_log, sql_devices, sql_endpoi
 from pdsno.nib.criteria import (
     PAGE,
     check_limit,
-    criteria,
     endpoint_criteria,
     interface_cursor,
     interface_place,
 )
-from pdsno.nib.schema import claims, controllers, devices, endpoints
+from pdsno.nib.schema import claims, controllers, endpoints
 from pdsno.nib.sql_anomalies import SQLRecordReader
 from pdsno.nib.sql_extras import OperatorReads
 from pdsno.nib.sql_history import SQLHistoryReader
 from pdsno.nib.sql_items import ItemReads
+from pdsno.nib.sql_pages import device_page
 from pdsno.nib.sql_session import Row, Session, chunks
 from pdsno.nib.sql_sorting import sorted_page
 
@@ -83,10 +85,8 @@ class SQLReader(SQLHistoryReader, OperatorReads, ItemReads, SQLRecordReader):
         after: str | None = None,
         order: str | None = None,
     ) -> Page[Device]:
-        statement, params = sql_devices.page(criteria(where))
-        keyset = Keyset(ordering(order, DEVICE_ORDERS), "device_id", after)
-        rows, following = sorted_page(
-            self._session, devices, statement, params, keyset, check_limit(limit)
+        rows, following = device_page(
+            self._session, where, _whole, limit=limit, after=after, order=order
         )
         return Page(items=_with_interfaces(self._session, rows), next_after=following)
 
@@ -310,6 +310,10 @@ class SQLReader(SQLHistoryReader, OperatorReads, ItemReads, SQLRecordReader):
         return tuple(
             codec_log.seen_of(row) for row in self._session.rows(sql_records.SEEN_MESSAGES)
         )
+
+
+def _whole(statement: Select[tuple[object, ...]], _field: str) -> Select[tuple[object, ...]]:
+    return statement
 
 
 def read_devices(session: Session, device_ids: Iterable[str]) -> list[Device]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pdsno.domain.errors import InputError, LocalProtocolError, OperationError, PDSNOError
@@ -57,6 +57,11 @@ class Session:
         """The tables in which something was written."""
         self._failure: PDSNOError | None = None
         self._has_ended = False
+
+    @property
+    def engine(self) -> Engine:
+        """What this is a connection of: the same one for each session of a NIB."""
+        return self._connection.engine
 
     def rows(self, statement: Executable, params: Values | None = None) -> Sequence[Row]:
         """Return all rows of a query."""
