@@ -17,7 +17,7 @@ from pdsno.nib.codec_items import device_item
 
 _TYPE = TypeAdapter(Listing[DeviceItem])
 _WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-_TEXT = st.none() | _WORD
+_TEXT = st.none() | _WORD | st.just('x","version":1,"last_seen":"\n"')
 _TEXTS = st.lists(_WORD, max_size=3).map(tuple)
 _TIMES = st.integers(0, 2**52).map(lambda us: datetime.fromtimestamp(0, UTC) + timedelta(0, 0, us))
 _NUMBERS = st.none() | st.integers(0, 2**53)
