@@ -33,7 +33,7 @@ ASKED = 200
 ROUNDS = 3
 CONNECTIONS = 4
 TARGET = 0.15
-LEAST = 0.05
+LEAST = 0.03
 """Below this something is wrong, however busy the machine is."""
 STORES = (SQLITE, POSTGRES)
 FILTERS = DeviceFilter(region="zone-A", device_type="switch")  # type: ignore[arg-type]
