@@ -1,6 +1,6 @@
 """What a list shows of a device, as JSON that is made when the device is written.
 
-Whoever changes it needs a migration that makes the kept ones anew, as `v0012_device_items` does.
+Whoever changes it needs a migration that makes the kept ones anew, as `v0011_device_items` does.
 """
 
 from datetime import UTC, datetime

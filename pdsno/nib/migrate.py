@@ -13,7 +13,7 @@ from pdsno.nib.schema_operators import metadata
 
 log = structlog.get_logger()
 
-HEAD = "0012"
+HEAD = "0011"
 """The newest revision in `migrations/versions`; a database there needs no Alembic, nor its import.
 """
 

@@ -185,7 +185,7 @@ def test_devices_of_before_are_listed_as_they_are(empty: str) -> None:
         *(device(f"dev_{n:04}", name=f"n{n}") for n in range(2, 1003)),
     ]
     with database(empty) as held, closing(held.writer()) as connection, connection.begin():
-        upgrade(connection, "0011")
+        upgrade(connection, "0010")
         for one in known:
             connection.execute(insert(devices).values(device_row(one) | {"version": 7}))
             for row in interface_rows(one):
