@@ -84,6 +84,8 @@ def api(nib: NIBStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api
         certificate_until=NOW,
         is_mqtt_connected=True,
         mqtt=REST,
+        mqtt_events=11,
+        mqtt_events_waiting=2,
         rest=REST,
     )
     REST.add(0.003, "ok")
@@ -199,6 +201,8 @@ def test_metrics_are_those_that_are_listed(api: Api) -> None:
     assert told["pdsno_outbox_waiting_messages"] == 1
     assert told["pdsno_outbox_oldest_age_seconds"] >= 0
     assert told["pdsno_mqtt_publish_duration_seconds_count"] == 1
+    assert told["pdsno_mqtt_events_published_total"] == 11
+    assert told["pdsno_mqtt_events_waiting"] == 2
     assert re.search(r'duration_seconds_bucket\{le="0.005",outcome="ok"\} 1.0', text)
 
 
