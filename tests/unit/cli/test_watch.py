@@ -22,6 +22,7 @@ from pdsno.cli.main import main
 from pdsno.communication.rest_runner import RestRunner
 from pdsno.domain.errors import InputError, OperationError
 from pdsno.nib import NIBStore
+from tests.integration.waiting import wait_until
 from tests.unit.api.serving import NOW, TOKEN, app_of, event, info, put_token, served
 
 _SOON_S = 20
@@ -67,6 +68,21 @@ def serving(store: NIBStore, port: int = 0) -> Iterator[RestRunner]:
         yield runner
     finally:
         runner.stop()
+
+
+class Notes(list[str]):
+    """What followers tell people. Reading stderr in a loop would lose what comes meanwhile."""
+
+    def await_one(self, word: str) -> str:
+        wait_until(lambda: any(word in note for note in self), f"a note of {word!r}")
+        return next(note for note in self if word in note)
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> Notes:
+    told = Notes()
+    monkeypatch.setattr(module, "_note", told.append)
+    return told
 
 
 @dataclass
@@ -126,7 +142,7 @@ def test_without_a_place_it_begins_with_the_next_event(store: NIBStore) -> None:
 
 
 def test_after_the_api_was_away_nothing_is_lost_and_nothing_comes_twice(
-    store: NIBStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: NIBStore, monkeypatch: pytest.MonkeyPatch, notes: Notes
 ) -> None:
     monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
     with serving(store) as first:
@@ -135,21 +151,17 @@ def test_after_the_api_was_away_nothing_is_lost_and_nothing_comes_twice(
         assert follower.next() == 1
     for number in range(2, 6):
         happen(store, "DEVICE_CHANGED", f"dev_{number}")
-    lost = ""
-    while "trying again" not in lost:
-        lost += capsys.readouterr().err
+    assert "the controller stops" in notes.await_one("trying again")
     with serving(store, port):
         assert [follower.next() for _ in range(4)] == [2, 3, 4, 5]
         happen(store, "DEVICE_CHANGED", "dev_6")
         assert follower.next() == 6
-    told = capsys.readouterr().err
-    assert lost.count("trying again") == 1
-    assert "the controller stops" in lost
-    assert "going on behind 1-" in told
+    assert ["trying again" in note for note in notes[:2]] == [True, False]  # one while it was away
+    assert "going on behind 1-" in notes[1]
 
 
 def test_a_token_that_changed_with_the_restart_is_looked_up_again(
-    store: NIBStore, capsys: pytest.CaptureFixture[str]
+    store: NIBStore, notes: Notes
 ) -> None:
     with serving(store) as first:
         port = first.port
@@ -157,8 +169,7 @@ def test_a_token_that_changed_with_the_restart_is_looked_up_again(
         remember(url, TOKEN)
         follower = follow(url)
         assert follower.next() == 1
-    while "trying again" not in capsys.readouterr().err:
-        pass
+    notes.await_one("trying again")
     with store.transaction() as change:
         (known,) = change.api_tokens()
         change.put_api_token(replace(known, revoked_at=NOW))
@@ -174,7 +185,7 @@ def test_a_token_that_changed_with_the_restart_is_looked_up_again(
 
 
 def test_a_log_that_is_another_one_is_told_and_followed_from_its_end(
-    store: NIBStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: NIBStore, monkeypatch: pytest.MonkeyPatch, notes: Notes
 ) -> None:
     monkeypatch.setenv("PDSNO_API_TOKEN", TOKEN)
     happen(store, "DEVICE_CHANGED", "dev_1")
@@ -186,14 +197,10 @@ def test_a_log_that_is_another_one_is_told_and_followed_from_its_end(
     with NIBStore("memory://") as restored:
         happen(restored, "DEVICE_APPEARED", "dev_1")
         with serving(restored, port):
-            told = ""
-            while "restored" not in told:
-                told += capsys.readouterr().err
-            while follower.place.cursor in {None, before}:
-                threading.Event().wait(0.01)
+            assert "going on with what comes" in notes.await_one("restored")
+            wait_until(lambda: follower.place.cursor not in {None, before}, "another place")
             happen(restored, "DEVICE_CHANGED", "dev_1")
             assert follower.next() == 2
-    assert "going on with what comes" in told
 
 
 def test_what_cannot_begin_says_why(store: NIBStore) -> None:
