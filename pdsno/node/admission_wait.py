@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from pdsno.communication.backoff import Backoff
 from pdsno.controllers.member_controller import MemberController
 from pdsno.domain.errors import (
     ConflictError,
@@ -20,8 +21,8 @@ from pdsno.domain.messages import ValidationResult
 log = structlog.get_logger()
 
 _POLL_S = 0.25
-_RETRY_S = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""Pauses before the same token is presented again; the last one for ever after."""
+_FIRST_RETRY_S = 5.0
+_MOST_RETRY_S = 60.0
 _PASSING = frozenset(
     {
         Refusal.CHALLENGE_EXPIRED,
@@ -56,7 +57,7 @@ def join_when_possible(
         return False
     log.info("waiting_for_join_token", file=str(token_file))
     refused: str | None = None
-    attempts = 0
+    backoff = Backoff(first_s=_FIRST_RETRY_S, most_s=_MOST_RETRY_S)
     while not stop.wait(_POLL_S):
         token = _read(token_file)
         if token is None or token == refused:
@@ -65,14 +66,14 @@ def join_when_possible(
             result = _join(controller, token, subnets)
         except PDSNOError as error:
             if _passes(error):
-                retry_s = _RETRY_S[min(attempts, len(_RETRY_S) - 1)]
-                attempts += 1
-                log.warning("join_postponed", why=str(error), retry_s=retry_s)
+                retry_s = backoff.next_s()
+                log.warning("join_postponed", why=str(error), retry_s=round(retry_s, 1))
                 stop.wait(retry_s)
                 continue
             remedy = "mend what it names, then hand over a fresh token"
             log.error("join_refused", why=str(error), remedy=remedy)  # noqa: TRY400 - no crash
-            refused, attempts = token, 0
+            refused = token
+            backoff.reset()
             continue
         token_file.unlink(missing_ok=True)
         log.info(

@@ -57,7 +57,8 @@ class Joiner:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_wait, "_POLL_S", 0.005)
-    monkeypatch.setattr(admission_wait, "_RETRY_S", (0.005, 0.01))
+    monkeypatch.setattr(admission_wait, "_FIRST_RETRY_S", 0.005)
+    monkeypatch.setattr(admission_wait, "_MOST_RETRY_S", 0.01)
 
 
 @pytest.fixture
