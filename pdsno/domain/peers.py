@@ -47,10 +47,14 @@ def server_name(controller_id: str, region: str | None) -> str:
     return f"{host}.{region or 'global'}.{TRUST_DOMAIN}".lower()
 
 
-def subject_text(controller_id: str, role: Role, region: str | None) -> str:
-    """Return the subject of a controller's certificate as RFC 4514 text.
+def subject_of(name: str, unit: str, region: str | None) -> str:
+    """Return a certificate's subject as RFC 4514 text: the user name by which mosquitto knows it.
 
-    As in `CN=local_cntl_zone-A_1,OU=local,OU=zone-A,O=pdsno`: the user name by which mosquitto
-    knows it. Nothing in IDs and regions needs escaping there.
+    Nothing in names, units and regions needs escaping there.
     """
-    return f"CN={controller_id},OU={role.value},OU={region or 'global'},O=pdsno"
+    return f"CN={name},OU={unit},OU={region or 'global'},O=pdsno"
+
+
+def subject_text(controller_id: str, role: Role, region: str | None) -> str:
+    """Return the subject of a controller: `CN=local_cntl_zone-A_1,OU=local,OU=zone-A,O=pdsno`."""
+    return subject_of(controller_id, role.value, region)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pdsno.domain.errors import InputError
+from pdsno.domain.peers import subject_of
 
 DEFAULT_DAYS = 90
 MOST_READERS = 100
@@ -36,8 +37,7 @@ class Reader:
     @property
     def subject(self) -> str:
         """The subject of its certificate as RFC 4514 text: its user name at the broker."""
-        name = common_name(self.name, self.key_sha256)
-        return f"CN={name},OU={UNIT},OU={self.region or 'global'},O=pdsno"
+        return subject_of(common_name(self.name, self.key_sha256), UNIT, self.region)
 
 
 def check_reader_name(name: str) -> str:
