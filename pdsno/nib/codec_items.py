@@ -3,9 +3,10 @@
 Whoever changes it needs a migration that makes the kept ones anew, as `v0011_device_items` does.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pdsno.domain.entities import Device
+from pdsno.domain.jsonable import jsonable
 from pdsno.domain.operator_ports import LISTED
 from pdsno.domain.ownership import pinned
 from pdsno.nib.codec import as_stored, device_document, dumps
@@ -36,7 +37,7 @@ def item_row(device: Device) -> dict[str, str]:
 def shown(item: str, last_seen: str | datetime) -> str:
     """Return a kept item with its time: as stored, which is text in SQLite."""
     if not isinstance(last_seen, str):
-        last_seen = last_seen.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        last_seen = str(jsonable(last_seen))
     elif last_seen.endswith(_WHOLE_SECOND):
         last_seen = f"{last_seen.removesuffix(_WHOLE_SECOND)}Z"
     return item.replace(_HOLE, last_seen)
