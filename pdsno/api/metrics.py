@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from pdsno.domain.entities import DeviceStatus, LinkStatus
+from pdsno.domain.event_place import end_of
 from pdsno.domain.measure import BUCKETS_S, Durations, Spread
 from pdsno.domain.observations import CycleRecord
 from pdsno.domain.ports import NIB
@@ -190,8 +191,7 @@ def _of_nib(nib: NIB) -> Iterator[Family]:
     yield _family("pdsno_devices", _each(counts.devices, DeviceStatus))
     yield _family("pdsno_endpoints", {(): counts.endpoints})
     yield _family("pdsno_links", _each(counts.links, LinkStatus))
-    newest = nib.events(newest_first=True, limit=1)
-    yield _family("pdsno_events_total", {(): newest[0].seq if newest else 0})
+    yield _family("pdsno_events_total", {(): end_of(nib).seq})
     yield _family("pdsno_outbox_waiting_messages", {(): counts.outbox})
     oldest = nib.outbox(limit=1)
     age = (datetime.now(UTC) - oldest[0].created_at).total_seconds() if oldest else 0.0

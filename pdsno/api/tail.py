@@ -7,7 +7,7 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from pdsno.domain.errors import OperationError
-from pdsno.domain.event_place import START, Place, place_of
+from pdsno.domain.event_place import START, Place, end_of
 from pdsno.domain.ports import NIB
 
 log = structlog.get_logger()
@@ -67,5 +67,4 @@ class Tail:
             moved.set()
 
     def _read(self) -> Place:
-        newest = self._nib.events(newest_first=True, limit=1)
-        return place_of(newest[0]) if newest else START
+        return end_of(self._nib)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pdsno.api.webhook_secrets import WebhookSecrets, new_secret
 from pdsno.domain.entities import NewEvent
 from pdsno.domain.errors import InputError, NotFoundError
+from pdsno.domain.event_place import end_of
 from pdsno.domain.identifiers import check_region
 from pdsno.domain.ports import NIB, NIBReader, NIBTransaction
 from pdsno.domain.webhooks import Webhook, check_patterns, check_secret, check_url
@@ -57,7 +58,7 @@ class WebhookDesk:
                     region=region,
                     created_at=datetime.now(UTC),
                     created_by=by,
-                    cursor=_end_of(change),
+                    cursor=end_of(change).seq,
                 )
                 change.put_webhook(webhook)
                 _note(change, "WEBHOOK_ADDED", webhook, by)
@@ -111,11 +112,6 @@ def find(nib: NIBReader, named: str) -> Webhook:
 def _check_room(nib: NIBReader) -> None:
     if len(nib.webhooks()) >= MOST:
         raise InputError(f"there are {MOST} webhooks already: remove one")
-
-
-def _end_of(nib: NIBReader) -> int:
-    newest = nib.events(newest_first=True, limit=1)
-    return newest[0].seq if newest else 0
 
 
 def _note(change: NIBTransaction, event_type: str, webhook: Webhook, by: str) -> None:

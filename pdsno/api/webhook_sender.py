@@ -19,6 +19,7 @@ from pdsno.api.webhook_post import Tried, post
 from pdsno.api.webhook_secrets import WebhookSecrets
 from pdsno.domain.entities import Event, NewEvent
 from pdsno.domain.errors import OperationError
+from pdsno.domain.event_place import end_of
 from pdsno.domain.ports import NIB
 from pdsno.domain.webhooks import (
     GIVE_UP_AFTER,
@@ -108,8 +109,7 @@ class WebhookSender:
         hooks = [h for h in self._nib.webhooks() if h.disabled_at is None]
         if not hooks:
             return
-        newest = self._nib.events(newest_first=True, limit=1)
-        end = newest[0].seq if newest else 0
+        end = end_of(self._nib).seq
         for hook in hooks:
             is_due = hook.next_try is None or hook.next_try <= now
             if is_due and hook.cursor < end and hook.webhook_id not in self._busy:

@@ -8,6 +8,7 @@ from pdsno.communication.payloads import read
 from pdsno.domain.broker_rights import BrokerRights, rights_of
 from pdsno.domain.entities import ControllerRecord, ControllerStatus
 from pdsno.domain.errors import Refusal, RefusedError
+from pdsno.domain.event_place import end_of
 from pdsno.domain.identifiers import Role
 from pdsno.domain.jsonable import jsonable
 from pdsno.domain.messages import Message, Reply, Status
@@ -89,8 +90,7 @@ class RightsDesk:
         """
         now = datetime.now(UTC)
         with self._lock:
-            newest = self._nib.events(newest_first=True, limit=1)
-            seq = newest[0].seq if newest else 0
+            seq = end_of(self._nib).seq
             if seq != self._seen_seq or any(now >= one.not_after for one in self._readers):
                 self._records, self._made = self._nib.controllers(), {}
                 self._readers = tuple(one for one in self._nib.readers() if now < one.not_after)

@@ -22,7 +22,7 @@ from pdsno.controllers.context_manager import ContextManager
 from pdsno.domain import topics
 from pdsno.domain.entities import Event, NewEvent
 from pdsno.domain.errors import PDSNOError
-from pdsno.domain.event_place import START, Place, is_cut, place_from, place_of, resumed
+from pdsno.domain.event_place import START, Place, end_of, is_cut, place_from, place_of, resumed
 from pdsno.domain.ports import NIB
 
 log = structlog.get_logger()
@@ -105,9 +105,8 @@ class EventPublisher:
 
     def published(self) -> Published:
         """Return how it stands. Raises OperationError if the NIB cannot be read."""
-        newest = self._nib.events(newest_first=True, limit=1)
         has_begun = self._safe is not None
-        waiting = max(newest[0].seq - self._place.seq, 0) if newest and has_begun else 0
+        waiting = max(end_of(self._nib).seq - self._place.seq, 0) if has_begun else 0
         return Published(
             cursor=self._place.cursor, count=self._count, waiting=waiting, failure=self._failure
         )
@@ -156,8 +155,7 @@ class EventPublisher:
         """Return where the last run was; the first one begins with what happens from now on."""
         kept = self._context.get(CURSOR)
         if kept is None:
-            newest = self._nib.events(newest_first=True, limit=1)
-            return self._kept(place_of(newest[0]) if newest else START)
+            return self._kept(end_of(self._nib))
         place = place_from(str(kept))
         following = self._nib.events(after_seq=max(place.seq - 1, 0), limit=1)
         restored = self._nib.events(event_type="NIB_RESTORED", newest_first=True, limit=1)

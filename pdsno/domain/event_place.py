@@ -1,4 +1,4 @@
-"""Places in the event log: how somebody who follows it says how far it is. Pure.
+"""Places in the event log: how somebody who follows it says how far it is. Pure: only reads.
 
 A place is the seq of the last event that was passed, and the beginning of its hash. The hash finds
 out that the log is another one: a NIB that was restored from a backup gives the same numbers to
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pdsno.domain.entities import Event
 from pdsno.domain.errors import InputError
+from pdsno.domain.ports import NIBReader
 
 _CURSOR = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST_SEQ = 2**63 - 1
@@ -39,6 +40,12 @@ START = Place(seq=0)
 def place_of(event: Event) -> Place:
     """Return the place behind an event."""
     return Place(seq=event.seq, digest=event.hash[:_DIGITS])
+
+
+def end_of(nib: NIBReader) -> Place:
+    """Return the place behind the newest event of a NIB; START while it has none."""
+    newest = nib.events(newest_first=True, limit=1)
+    return place_of(newest[0]) if newest else START
 
 
 def place_from(cursor: str) -> Place:

@@ -13,7 +13,7 @@ from pdsno.api import sse
 from pdsno.api.queries import StrictQuery, Text
 from pdsno.api.streams import EventStream, Found, Read, Streams
 from pdsno.api.view import View, ViewOf
-from pdsno.domain.event_place import Place, place_from, place_of
+from pdsno.domain.event_place import Place, is_cut, place_from, place_of
 
 _LONGEST_CURSOR = 40
 _EXAMPLE = (
@@ -110,7 +110,7 @@ def _check_start(view: View, start: Place, newest: Place) -> None:
             "Read the lists anew, then begin without cursor",
         )
     following = view.first_event(at_or_after=start.seq)
-    if following is None or following.seq > start.seq + 1:
+    if following is None or is_cut(start, following):
         raise HTTPException(
             410,
             f"events behind {start.seq} are no longer kept: read the lists anew, then begin "
